@@ -1,0 +1,2 @@
+//! What runs inside a guest, and what builds it.
+#![forbid(unsafe_code)]

@@ -1,0 +1,1 @@
+//! Our own machine on `/dev/kvm`.

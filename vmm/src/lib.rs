@@ -1,0 +1,13 @@
+//! Machines that boot a kernel: our own on KVM, and QEMU.
+//!
+//! [`Machine`] is the contract of every backend. A backend's `boot` takes a [`Config`] and gives a
+//! machine together with the channel of its [`Event`]s.
+
+mod machine;
+mod ram;
+
+pub mod kvm;
+pub mod qemu;
+
+pub use machine::{Backend, Config, Event, Machine, Registers, Stop};
+pub use ram::{GuestRam, RamError};
