@@ -59,7 +59,7 @@ impl LineBuffer {
     ///
     /// # Errors
     /// A line that is too long, or not a `T`; the line is dropped and the next one can be read.
-    pub fn next<T: DeserializeOwned>(&mut self) -> Option<Result<T, WireError>> {
+    pub fn pop<T: DeserializeOwned>(&mut self) -> Option<Result<T, WireError>> {
         loop {
             let Some(length) = self.find_newline() else {
                 return self.overlong();
@@ -117,7 +117,7 @@ mod tests {
             let mut seen = 0;
             for part in bytes.chunks(chunk) {
                 buffer.push(part);
-                while let Some(got) = buffer.next::<Message>() {
+                while let Some(got) = buffer.pop::<Message>() {
                     assert_eq!(got.unwrap(), message);
                     seen += 1;
                 }
@@ -139,11 +139,11 @@ mod tests {
             .unwrap(),
         );
         assert!(matches!(
-            buffer.next::<Request>(),
+            buffer.pop::<Request>(),
             Some(Err(WireError::NotAMessage { .. }))
         ));
-        assert_eq!(buffer.next::<Request>().unwrap().unwrap().op, Op::Ping);
-        assert!(buffer.next::<Request>().is_none());
+        assert_eq!(buffer.pop::<Request>().unwrap().unwrap().op, Op::Ping);
+        assert!(buffer.pop::<Request>().is_none());
     }
 
     #[test]
@@ -151,7 +151,7 @@ mod tests {
         let mut buffer = LineBuffer::default();
         buffer.push(&vec![b'x'; MAX_LINE + 1]);
         assert!(matches!(
-            buffer.next::<Request>(),
+            buffer.pop::<Request>(),
             Some(Err(WireError::TooLong))
         ));
     }
