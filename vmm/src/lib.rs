@@ -9,5 +9,5 @@ mod ram;
 pub mod kvm;
 pub mod qemu;
 
-pub use machine::{Backend, Config, Event, Machine, Registers, Stop};
+pub use machine::{Backend, CONTROL_PORT, Config, Event, Machine, Registers, Stop};
 pub use ram::{GuestRam, RamError};

@@ -6,6 +6,9 @@ use std::sync::Arc;
 
 use crate::GuestRam;
 
+/// Name of the virtio-serial port that carries the control channel; the agent looks for it.
+pub const CONTROL_PORT: &str = "kharness.control";
+
 /// What to boot, and on what.
 #[derive(Debug, Clone)]
 pub struct Config {

@@ -1,0 +1,42 @@
+//! How QEMU runs guest instructions.
+
+use crate::Backend;
+
+/// QEMU's accelerators that the harness uses.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Accel {
+    /// Hardware virtualisation through `/dev/kvm`.
+    Kvm,
+    /// Emulation.
+    Tcg,
+}
+
+impl Accel {
+    /// The backend that a machine with this accelerator is.
+    #[must_use]
+    pub const fn backend(self) -> Backend {
+        match self {
+            Self::Kvm => Backend::QemuKvm,
+            Self::Tcg => Backend::QemuTcg,
+        }
+    }
+
+    /// Argument of `-accel`.
+    pub(super) const fn argument(self) -> &'static str {
+        match self {
+            Self::Kvm => "kvm",
+            // A translation cache of 256 MiB holds a booted distribution kernel; the default
+            // scales with host RAM and costs page faults.
+            Self::Tcg => "tcg,thread=multi",
+        }
+    }
+
+    /// Argument of `-cpu`.
+    pub(super) const fn cpu(self) -> &'static str {
+        match self {
+            Self::Kvm => "host",
+            // 5-level paging costs an emulated page walk a level and no test asks for it.
+            Self::Tcg => "max,la57=off",
+        }
+    }
+}
