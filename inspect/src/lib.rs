@@ -1,2 +1,8 @@
 //! Guest RAM and registers to typed kernel state. Pure over a memory trait.
 #![forbid(unsafe_code)]
+
+mod address;
+mod bytes;
+pub mod memory;
+
+pub use address::Address;
