@@ -3,6 +3,7 @@
 
 mod address;
 mod bytes;
+pub mod dump;
 pub mod memory;
 
 pub use address::Address;

@@ -1,0 +1,21 @@
+//! What was saved of a guest: memory, registers, and the formats they are saved in.
+
+mod arch;
+mod elf;
+mod error;
+mod export;
+mod manifest;
+mod notes;
+mod open;
+mod registers;
+mod scan;
+mod vmcoreinfo;
+
+pub use arch::Arch;
+pub use error::DumpError;
+pub use export::{VmcoreNotes, write_vmcore};
+pub use manifest::{FORMAT, Manifest, MemoryFile, StateFile, file_hash};
+pub use open::{Dump, open, open_raw};
+pub use registers::Registers;
+pub use scan::find_vmcoreinfo;
+pub use vmcoreinfo::VmcoreInfo;
