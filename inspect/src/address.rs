@@ -31,9 +31,7 @@ impl<'de> Deserialize<'de> for Address {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let text = String::deserialize(deserializer)?;
         parse(&text).map(Self).ok_or_else(|| {
-            de::Error::custom(format!(
-                "`{text}` is not a hexadecimal value like \"0x1000\""
-            ))
+            de::Error::custom(format!("`{text}` is not a hexadecimal value like \"0x1000\""))
         })
     }
 }
@@ -51,10 +49,7 @@ mod tests {
     fn an_address_survives_json_whole() {
         let json = serde_json::to_string(&Address(u64::MAX)).unwrap();
         assert_eq!(json, "\"0xffffffffffffffff\"");
-        assert_eq!(
-            serde_json::from_str::<Address>(&json).unwrap(),
-            Address(u64::MAX)
-        );
+        assert_eq!(serde_json::from_str::<Address>(&json).unwrap(), Address(u64::MAX));
     }
 
     #[test]

@@ -7,3 +7,6 @@ pub mod dump;
 pub mod memory;
 
 pub use address::Address;
+mod suggest;
+pub mod symbols;
+pub mod types;

@@ -43,12 +43,8 @@ struct ProgramHeader {
 pub(super) fn read(path: &Path, source: &dyn ByteSource) -> Result<Vmcore, DumpError> {
     let file = ElfFile { path, source };
     let (arch, headers) = file.headers()?;
-    let mut core = Vmcore {
-        arch,
-        segments: load_segments(&headers),
-        cpus: Vec::new(),
-        vmcoreinfo: None,
-    };
+    let mut core =
+        Vmcore { arch, segments: load_segments(&headers), cpus: Vec::new(), vmcoreinfo: None };
     for header in headers.iter().filter(|header| header.kind == PT_NOTE) {
         let length = header.length.min(MAX_NOTES);
         core.take_notes(&file.bytes(header.offset, length, "notes")?);
@@ -59,10 +55,8 @@ pub(super) fn read(path: &Path, source: &dyn ByteSource) -> Result<Vmcore, DumpE
 /// PT_LOADs as segments. Kdump describes the kernel image twice; where two headers overlap, the first
 /// by address keeps the bytes.
 fn load_segments(headers: &[ProgramHeader]) -> Vec<Segment> {
-    let mut loads: Vec<_> = headers
-        .iter()
-        .filter(|header| header.kind == PT_LOAD && header.length > 0)
-        .collect();
+    let mut loads: Vec<_> =
+        headers.iter().filter(|header| header.kind == PT_LOAD && header.length > 0).collect();
     loads.sort_by_key(|header| (header.physical, u64::MAX - header.length));
     let mut end = 0;
     let mut segments = Vec::new();
@@ -85,9 +79,9 @@ impl Vmcore {
         let mut from_qemu = Vec::new();
         for note in notes::parse(bytes) {
             match (note.name, note.kind) {
-                (b"CORE", NT_PRSTATUS) => self
-                    .cpus
-                    .extend(notes::prstatus_registers(self.arch, note.content)),
+                (b"CORE", NT_PRSTATUS) => {
+                    self.cpus.extend(notes::prstatus_registers(self.arch, note.content))
+                }
                 (b"QEMU", 0) => from_qemu.extend(notes::qemu_registers(note.content)),
                 (b"VMCOREINFO", _) => self.vmcoreinfo = Some(VmcoreInfo::parse(note.content)),
                 _ => {}
@@ -106,25 +100,12 @@ struct ElfFile<'a> {
 
 impl ElfFile<'_> {
     fn error(&self, offset: u64, reason: impl Into<String>) -> DumpError {
-        DumpError::Elf {
-            path: self.path.to_owned(),
-            offset,
-            reason: reason.into(),
-        }
+        DumpError::Elf { path: self.path.to_owned(), offset, reason: reason.into() }
     }
 
     fn bytes(&self, offset: u64, length: u64, what: &str) -> Result<Vec<u8>, DumpError> {
-        let inside = offset
-            .checked_add(length)
-            .is_some_and(|end| end <= self.source.length());
-        let mut bytes = vec![
-            0;
-            if inside {
-                crate::bytes::index(length)
-            } else {
-                0
-            }
-        ];
+        let inside = offset.checked_add(length).is_some_and(|end| end <= self.source.length());
+        let mut bytes = vec![0; if inside { crate::bytes::index(length) } else { 0 }];
         if !inside || self.source.read_at(offset, &mut bytes).is_err() {
             let reason = format!(
                 "the {what} ({length:#x} bytes) do not fit into the file: is it truncated?"
@@ -140,10 +121,9 @@ impl ElfFile<'_> {
             return Err(self.error(4, "not a 64-bit little-endian ELF file"));
         }
         if u16_at(&header, 16) != Some(ET_CORE) {
-            return Err(self.error(
-                16,
-                "an ELF file, but no core; give the vmcore, not the vmlinux",
-            ));
+            return Err(
+                self.error(16, "an ELF file, but no core; give the vmcore, not the vmlinux")
+            );
         }
         let machine = u16_at(&header, 18).unwrap_or_default();
         let arch = Arch::from_elf(machine).ok_or_else(|| {
@@ -159,9 +139,7 @@ impl ElfFile<'_> {
         let count = self.header_count(&header)?;
         let length = u64::from(count) * PROGRAM_HEADER_SIZE as u64;
         let table = self.bytes(offset, length, "program headers")?;
-        let headers = table
-            .chunks_exact(PROGRAM_HEADER_SIZE)
-            .filter_map(program_header);
+        let headers = table.chunks_exact(PROGRAM_HEADER_SIZE).filter_map(program_header);
         Ok((arch, headers.collect()))
     }
 
@@ -193,12 +171,7 @@ mod tests {
     use super::*;
 
     fn load(physical: u64, length: u64, offset: u64) -> ProgramHeader {
-        ProgramHeader {
-            kind: PT_LOAD,
-            offset,
-            physical,
-            length,
-        }
+        ProgramHeader { kind: PT_LOAD, offset, physical, length }
     }
 
     #[test]
@@ -208,10 +181,7 @@ mod tests {
             load(0, 0x4000, 0x1000),
             load(0x3000, 0x2000, 0xa000),
         ]);
-        let got: Vec<_> = segments
-            .iter()
-            .map(|s| (s.start.0, s.length.0, s.offset.0))
-            .collect();
+        let got: Vec<_> = segments.iter().map(|s| (s.start.0, s.length.0, s.offset.0)).collect();
         assert_eq!(got, [(0, 0x4000, 0x1000), (0x4000, 0x1000, 0xb000)]);
     }
 

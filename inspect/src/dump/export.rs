@@ -34,21 +34,14 @@ pub struct VmcoreNotes {
 /// # Errors
 /// When memory cannot be read or the file not written; a partial file is removed.
 pub fn write_vmcore(dump: &Dump, notes: &VmcoreNotes, path: &Path) -> Result<u64, DumpError> {
-    let failed = |source| DumpError::Io {
-        action: "write",
-        path: path.into(),
-        source,
-    };
+    let failed = |source| DumpError::Io { action: "write", path: path.into(), source };
     let file = File::create(path).map_err(failed)?;
     write_to(&file, dump, notes).map_err(|error| {
         // The partial file would look like a vmcore; the error of the removal adds nothing.
         let _ = std::fs::remove_file(path);
         match error {
             WriteError::Io(source) => failed(source),
-            WriteError::Memory(source) => DumpError::Memory {
-                path: path.into(),
-                source,
-            },
+            WriteError::Memory(source) => DumpError::Memory { path: path.into(), source },
         }
     })
 }
@@ -166,11 +159,7 @@ fn write_sparse(file: &File, chunk: &[u8], offset: u64) -> io::Result<u64> {
 
 /// Bytes up to the first page of zeros.
 fn run_length(bytes: &[u8], page: usize) -> usize {
-    bytes
-        .chunks(page)
-        .take_while(|page| page.iter().any(|byte| *byte != 0))
-        .map(<[u8]>::len)
-        .sum()
+    bytes.chunks(page).take_while(|page| page.iter().any(|byte| *byte != 0)).map(<[u8]>::len).sum()
 }
 
 #[cfg(test)]

@@ -83,11 +83,8 @@ impl Manifest {
     pub fn read(directory: &Path) -> Result<Self, DumpError> {
         let path = directory.join(FILE);
         let bytes = read_bounded(&path)?;
-        let manifest: Self =
-            serde_json::from_slice(&bytes).map_err(|source| DumpError::Manifest {
-                path: path.clone(),
-                source,
-            })?;
+        let manifest: Self = serde_json::from_slice(&bytes)
+            .map_err(|source| DumpError::Manifest { path: path.clone(), source })?;
         manifest.check(&path)?;
         manifest.check_memory_length(directory)?;
         Ok(manifest)
@@ -100,11 +97,7 @@ impl Manifest {
     pub fn write(&self, directory: &Path) -> Result<(), DumpError> {
         let path = directory.join(FILE);
         let partial = directory.join(format!("{FILE}.partial"));
-        let failed = |source| DumpError::Io {
-            action: "write",
-            path: path.clone(),
-            source,
-        };
+        let failed = |source| DumpError::Io { action: "write", path: path.clone(), source };
         let text = serde_json::to_vec_pretty(self).map_err(|source| failed(source.into()))?;
         std::fs::write(&partial, text)
             .and_then(|()| std::fs::rename(&partial, &path))
@@ -122,11 +115,7 @@ impl Manifest {
     /// # Errors
     /// For the first file whose content is not what was saved.
     pub fn verify(&self, directory: &Path) -> Result<(), DumpError> {
-        let memory = self
-            .memory
-            .sha256
-            .as_ref()
-            .map(|hash| (&self.memory.file, hash));
+        let memory = self.memory.sha256.as_ref().map(|hash| (&self.memory.file, hash));
         let state = self.state.iter().map(|state| (&state.file, &state.sha256));
         for (file, hash) in memory.into_iter().chain(state) {
             let path = directory.join(file);
@@ -147,10 +136,7 @@ impl Manifest {
             return Err(snapshot(path, reason));
         }
         let files = self.state.iter().map(|state| &state.file);
-        match files
-            .chain([&self.memory.file])
-            .find(|file| !is_plain(file))
-        {
+        match files.chain([&self.memory.file]).find(|file| !is_plain(file)) {
             Some(file) => {
                 let reason =
                     format!("`{file}` is not the plain name of a file beside the manifest");
@@ -180,10 +166,7 @@ impl Manifest {
 }
 
 fn snapshot(path: &Path, reason: String) -> DumpError {
-    DumpError::Snapshot {
-        path: path.to_owned(),
-        reason,
-    }
+    DumpError::Snapshot { path: path.to_owned(), reason }
 }
 
 fn is_plain(file: &str) -> bool {
@@ -191,11 +174,7 @@ fn is_plain(file: &str) -> bool {
 }
 
 fn read_bounded(path: &Path) -> Result<Vec<u8>, DumpError> {
-    let failed = |source| DumpError::Io {
-        action: "read",
-        path: path.to_owned(),
-        source,
-    };
+    let failed = |source| DumpError::Io { action: "read", path: path.to_owned(), source };
     let mut bytes = Vec::new();
     let file = File::open(path).map_err(failed)?;
     file.take(LIMIT).read_to_end(&mut bytes).map_err(failed)?;
@@ -207,11 +186,7 @@ fn read_bounded(path: &Path) -> Result<Vec<u8>, DumpError> {
 /// # Errors
 /// When the file cannot be read.
 pub fn file_hash(path: &Path) -> Result<String, DumpError> {
-    let failed = |source| DumpError::Io {
-        action: "read",
-        path: path.to_owned(),
-        source,
-    };
+    let failed = |source| DumpError::Io { action: "read", path: path.to_owned(), source };
     let mut hasher = Sha256::new();
     let mut file = File::open(path).map_err(failed)?;
     std::io::copy(&mut file, &mut hasher).map_err(failed)?;

@@ -173,10 +173,9 @@ mod tests {
 
     #[test]
     fn registers_survive_a_prstatus_note_on_both_architectures() {
-        for (arch, size, names) in [
-            (Arch::X86_64, 336, ["rip", "rsp", "r15"]),
-            (Arch::Aarch64, 392, ["pc", "sp", "x30"]),
-        ] {
+        for (arch, size, names) in
+            [(Arch::X86_64, 336, ["rip", "rsp", "r15"]), (Arch::Aarch64, 392, ["pc", "sp", "x30"])]
+        {
             let registers: Registers = names.into_iter().zip([7, 8, u64::MAX]).collect();
             let content = prstatus(arch, &registers, 3);
             assert_eq!(content.len(), size);

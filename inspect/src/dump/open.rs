@@ -39,10 +39,7 @@ pub fn open(path: &Path) -> Result<Dump, DumpError> {
     if start.starts_with(b"KDUMP   ") || start.starts_with(b"makedumpfile") {
         return Err(DumpError::Compressed { path: path.into() });
     }
-    Err(DumpError::Unknown {
-        path: path.into(),
-        found: start[..length].escape_ascii().to_string(),
-    })
+    Err(DumpError::Unknown { path: path.into(), found: start[..length].escape_ascii().to_string() })
 }
 
 /// A raw RAM file with its memory map and registers.
@@ -67,16 +64,8 @@ pub fn open_raw(
 fn open_snapshot(directory: &Path) -> Result<Dump, DumpError> {
     let manifest = Manifest::read(directory)?;
     let path = manifest.memory_path(directory);
-    let dump = open_raw(
-        &path,
-        manifest.arch,
-        manifest.memory.segments,
-        manifest.cpus,
-    )?;
-    Ok(Dump {
-        reason: manifest.reason,
-        ..dump
-    })
+    let dump = open_raw(&path, manifest.arch, manifest.memory.segments, manifest.cpus)?;
+    Ok(Dump { reason: manifest.reason, ..dump })
 }
 
 fn open_elf(path: &Path, source: FileSource) -> Result<Dump, DumpError> {
@@ -111,11 +100,6 @@ fn image(
     source: FileSource,
     segments: Vec<Segment>,
 ) -> Result<Arc<dyn PhysicalMemory>, DumpError> {
-    let failed = |source| DumpError::Memory {
-        path: PathBuf::from(path),
-        source,
-    };
-    Ok(Arc::new(
-        MemoryImage::new(source, segments).map_err(failed)?,
-    ))
+    let failed = |source| DumpError::Memory { path: PathBuf::from(path), source };
+    Ok(Arc::new(MemoryImage::new(source, segments).map_err(failed)?))
 }

@@ -25,12 +25,7 @@ impl AddressSpace {
     /// must be masked off by the caller.
     #[must_use]
     pub fn new(memory: Arc<dyn PhysicalMemory>, format: PageTable, root: u64) -> Self {
-        Self {
-            memory,
-            format,
-            root,
-            cache: Mutex::default(),
-        }
+        Self { memory, format, root, cache: Mutex::default() }
     }
 
     /// The memory under it.

@@ -59,29 +59,19 @@ impl<S: ByteSource> MemoryImage<S> {
             }
             ranges.push(range);
         }
-        Ok(Self {
-            source,
-            segments,
-            ranges,
-        })
+        Ok(Self { source, segments, ranges })
     }
 
     /// The segment that holds `address`.
     fn segment(&self, address: u64) -> Option<(&Segment, &Range<u64>)> {
         let index = self.ranges.partition_point(|range| range.end <= address);
         let range = self.ranges.get(index)?;
-        range
-            .contains(&address)
-            .then(|| (&self.segments[index], range))
+        range.contains(&address).then(|| (&self.segments[index], range))
     }
 }
 
 fn refuse(segment: &Segment, reason: &'static str) -> MemoryError {
-    MemoryError::Segment {
-        start: segment.start.0,
-        length: segment.length.0,
-        reason,
-    }
+    MemoryError::Segment { start: segment.start.0, length: segment.length.0, reason }
 }
 
 fn checked_range(segment: &Segment, source: u64) -> Result<Range<u64>, MemoryError> {
@@ -96,12 +86,7 @@ fn checked_range(segment: &Segment, source: u64) -> Result<Range<u64>, MemoryErr
         .0
         .checked_add(segment.length.0)
         .filter(|last| *last <= source)
-        .ok_or_else(|| {
-            refuse(
-                segment,
-                "reaches past the end of the file: is it truncated?",
-            )
-        })?;
+        .ok_or_else(|| refuse(segment, "reaches past the end of the file: is it truncated?"))?;
     Ok(segment.start.0..end)
 }
 
@@ -114,13 +99,11 @@ impl<S: ByteSource> PhysicalMemory for MemoryImage<S> {
             return Err(hole());
         }
         let offset = segment.offset.0 + (address - range.start);
-        self.source
-            .read_at(offset, buffer)
-            .map_err(|source| MemoryError::Io {
-                offset,
-                length,
-                source,
-            })
+        self.source.read_at(offset, buffer).map_err(|source| MemoryError::Io {
+            offset,
+            length,
+            source,
+        })
     }
 
     fn ranges(&self) -> &[Range<u64>] {
@@ -128,17 +111,15 @@ impl<S: ByteSource> PhysicalMemory for MemoryImage<S> {
     }
 
     fn next_data(&self, from: u64) -> Option<Range<u64>> {
-        self.segments
-            .iter()
-            .zip(&self.ranges)
-            .filter(|(_, range)| from < range.end)
-            .find_map(|(segment, range)| {
+        self.segments.iter().zip(&self.ranges).filter(|(_, range)| from < range.end).find_map(
+            |(segment, range)| {
                 let skip = from.saturating_sub(range.start);
                 let data = self.source.next_data(segment.offset.0 + skip)?;
                 let physical = |offset: u64| range.start.saturating_add(offset - segment.offset.0);
                 let (start, end) = (physical(data.start), physical(data.end));
                 (start < range.end).then(|| start..end.min(range.end))
-            })
+            },
+        )
     }
 }
 
@@ -150,9 +131,7 @@ mod tests {
         size: usize,
         segments: &[(u64, u64, u64)],
     ) -> Result<MemoryImage<Vec<u8>>, MemoryError> {
-        let bytes = (0..size)
-            .map(|byte| u8::try_from(byte % 251).unwrap())
-            .collect();
+        let bytes = (0..size).map(|byte| u8::try_from(byte % 251).unwrap()).collect();
         let segments = segments
             .iter()
             .map(|&(start, length, offset)| Segment {

@@ -120,11 +120,7 @@ impl PageTable {
             Self::X86 { .. } => {
                 let large = level == 1 || (level <= 3 && entry & X86_LARGE != 0);
                 let address = entry & X86_ADDRESS;
-                if large {
-                    Entry::Page(address)
-                } else {
-                    Entry::Table(address)
-                }
+                if large { Entry::Page(address) } else { Entry::Table(address) }
             }
             Self::Aarch64 { .. } if entry & ARM_VALID == 0 => Entry::Absent,
             Self::Aarch64 { .. } => match (level, entry & ARM_TABLE != 0) {
@@ -156,9 +152,7 @@ impl PageTable {
             let shift = self.page_shift() + (level - 1) * self.level_bits();
             let index = (address >> shift) & ((1 << (upper - shift)) - 1);
             let at = table.saturating_add(index * 8);
-            let entry = memory
-                .u64(at)
-                .map_err(|_| MemoryError::BadTable { address, table: at })?;
+            let entry = memory.u64(at).map_err(|_| MemoryError::BadTable { address, table: at })?;
             match self.decode(entry, level) {
                 Entry::Page(page) => return Ok(page_at(page, 1 << shift, address)),
                 Entry::Table(next) if level > 1 => table = next,
@@ -172,10 +166,7 @@ impl PageTable {
 
 fn page_at(page: u64, page_size: u64, address: u64) -> Translation {
     let within = page_size - 1;
-    Translation {
-        physical: (page & !within) | (address & within),
-        page_size,
-    }
+    Translation { physical: (page & !within) | (address & within), page_size }
 }
 
 #[cfg(test)]
@@ -191,11 +182,7 @@ mod tests {
             let at = usize::try_from(at).unwrap();
             bytes[at..at + 8].copy_from_slice(&word.to_le_bytes());
         }
-        let whole = Segment {
-            start: Address(0),
-            length: Address(1 << 20),
-            offset: Address(0),
-        };
+        let whole = Segment { start: Address(0), length: Address(1 << 20), offset: Address(0) };
         MemoryImage::new(bytes, vec![whole]).unwrap()
     }
 
@@ -232,11 +219,7 @@ mod tests {
 
     #[test]
     fn five_levels_take_one_more_table_and_a_wider_address() {
-        let memory = ram(&[
-            (0x1000 + 256 * 8, 0x2003),
-            (0x2000, 0x3003),
-            (0x3000, 0x0083),
-        ]);
+        let memory = ram(&[(0x1000 + 256 * 8, 0x2003), (0x2000, 0x3003), (0x3000, 0x0083)]);
         let at = 0xff00_0000_0000_0042;
         let five = PageTable::X86 { levels: 5 };
         assert_eq!(five.translate(&memory, 0x1000, at).unwrap().physical, 0x42);
@@ -247,13 +230,7 @@ mod tests {
     fn a_table_outside_of_ram_is_named() {
         let memory = ram(&[(0x1000, 0x7fff_f003)]);
         let error = X4.translate(&memory, 0x1000, 0).unwrap_err();
-        assert!(matches!(
-            error,
-            MemoryError::BadTable {
-                table: 0x7fff_f000,
-                ..
-            }
-        ));
+        assert!(matches!(error, MemoryError::BadTable { table: 0x7fff_f000, .. }));
     }
 
     #[test]
@@ -264,31 +241,20 @@ mod tests {
             (0x2000 + 8, 0x40_0701),
             (0x3000 + 5 * 8, 0x7_7703),
         ]);
-        let table = PageTable::Aarch64 {
-            granule: Granule::K4,
-            va_bits: 39,
-        };
+        let table = PageTable::Aarch64 { granule: Granule::K4, va_bits: 39 };
         let base = 0xffff_ff80_4000_0000;
         let page = table.translate(&memory, 0x1000, base + 0x5123).unwrap();
         assert_eq!(page.physical, 0x7_7123);
         let block = table.translate(&memory, 0x1000, base + 0x20_1234).unwrap();
         assert_eq!((block.physical, block.page_size), (0x40_1234, 2 << 20));
-        assert!(
-            table.translate(&memory, 0x1000, 0x5123).is_err(),
-            "lower half"
-        );
+        assert!(table.translate(&memory, 0x1000, 0x5123).is_err(), "lower half");
     }
 
     #[test]
     fn aarch64_64k_with_42_bits_has_two_levels() {
         let memory = ram(&[(0x1_0000, 0x2_0003), (0x2_0000 + 3 * 8, 0x7_0703)]);
-        let table = PageTable::Aarch64 {
-            granule: Granule::K64,
-            va_bits: 42,
-        };
-        let got = table
-            .translate(&memory, 0x1_0000, 0xffff_fc00_0003_1234)
-            .unwrap();
+        let table = PageTable::Aarch64 { granule: Granule::K64, va_bits: 42 };
+        let got = table.translate(&memory, 0x1_0000, 0xffff_fc00_0003_1234).unwrap();
         assert_eq!((got.physical, got.page_size), (0x7_1234, 65536));
     }
 }
