@@ -1,0 +1,94 @@
+//! The command line: global options and one arm for each command.
+
+use std::io::IsTerminal;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+use crate::commands::{check, completions, explain, list, schema};
+use crate::error::Failure;
+use crate::exit::Exit;
+
+/// pytest for the Linux kernel: boots it, drives it, and tells the truth about it.
+#[derive(Debug, Parser)]
+#[command(name = "kharness", version, arg_required_else_help = true)]
+#[command(after_help = "Exit codes: 0 all good; 1 a test failed, crashed or timed out; \
+2 wrong usage or a bad scenario file; 3 the harness or the host failed; 4 nothing selected.")]
+pub struct Cli {
+    /// Options that every command takes.
+    #[command(flatten)]
+    pub global: Global,
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// Options that every command takes.
+#[derive(Debug, Args)]
+pub struct Global {
+    /// When to colour the output
+    #[arg(long, global = true, value_name = "WHEN", default_value = "auto")]
+    pub color: Color,
+    /// Say more; twice for details
+    #[arg(short, long, global = true, action = clap::ArgAction::Count)]
+    pub verbose: u8,
+    /// Say only what went wrong
+    #[arg(short, long, global = true, conflicts_with = "verbose")]
+    pub quiet: bool,
+}
+
+/// When to colour the output.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Color {
+    /// On a terminal, unless `NO_COLOR` is set.
+    Auto,
+    /// Always.
+    Always,
+    /// Never.
+    Never,
+}
+
+impl Color {
+    /// Whether what is written to `stream` is to be coloured.
+    pub fn wanted(self, stream: &impl IsTerminal) -> bool {
+        match self {
+            Self::Always => true,
+            Self::Never => false,
+            // https://no-color.org: set, and not empty.
+            Self::Auto => {
+                std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
+                    && stream.is_terminal()
+            }
+        }
+    }
+}
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Check scenario files without booting anything
+    Check(check::Args),
+    /// Print a scenario fully resolved: every default, id and unit
+    Explain(explain::Args),
+    /// List the scenarios
+    List(list::Args),
+    /// Print the JSON Schema of scenario files
+    Schema(schema::Args),
+    /// Print the completion script of a shell
+    Completions(completions::Args),
+}
+
+impl Command {
+    /// Runs the command.
+    ///
+    /// # Errors
+    /// When it could not do its work; the failure knows its exit code.
+    pub fn run(self, global: &Global) -> Result<Exit, Failure> {
+        match self {
+            Self::Check(args) => check::run(&args, global),
+            Self::Explain(args) => explain::run(&args),
+            Self::List(args) => list::run(&args),
+            Self::Schema(args) => schema::run(&args),
+            Self::Completions(args) => completions::run(&args),
+        }
+    }
+}

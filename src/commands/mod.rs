@@ -1,0 +1,7 @@
+//! The commands: each file has its arguments and `run`.
+
+pub mod check;
+pub mod completions;
+pub mod explain;
+pub mod list;
+pub mod schema;

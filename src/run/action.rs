@@ -1,0 +1,97 @@
+//! A scenario's steps in the words of the agent's protocol.
+
+use agent_protocol::{Command, Data, Op};
+
+use crate::scenario::{Action, Policy, Program, Sched, Time};
+
+/// The key that names a step's kind.
+pub fn kind(action: &Action) -> &'static str {
+    match action {
+        Action::Load { .. } => "load",
+        Action::Unload(_) => "unload",
+        Action::Run(_) => "run",
+        Action::Shell(_) => "shell",
+        Action::Write { .. } => "write",
+        Action::Sysctl(_) => "sysctl",
+        Action::Sysrq(_) => "sysrq",
+        Action::Spawn(_) => "spawn",
+        Action::Kill { .. } => "kill",
+        Action::Wait { .. } => "wait",
+        Action::Sched { .. } => "sched",
+        Action::WaitFor(_) => "wait_for",
+        Action::Sleep(_) => "sleep",
+    }
+}
+
+/// The requests that carry `action` out, in order; none for what the harness does by itself.
+/// `request_of` gives the request that spawned the program of a step.
+pub fn operations(action: &Action, request_of: impl Fn(&str) -> Option<u64>) -> Vec<Op> {
+    let target = |step: &str| request_of(step).unwrap_or_default();
+    match action {
+        Action::Load { module, params } => {
+            vec![Op::Load { module: module.clone(), params: params.clone() }]
+        }
+        Action::Unload(module) => vec![Op::Unload { module: module.clone() }],
+        Action::Run(program) => vec![Op::Run(command(program))],
+        Action::Shell(script) => vec![Op::Run(shell(script))],
+        Action::Spawn(program) => vec![Op::Spawn(command(program))],
+        Action::Write { path, value } => {
+            vec![Op::Write { path: path.clone(), value: Data::Text(value.clone()) }]
+        }
+        Action::Sysctl(values) => values
+            .iter()
+            .map(|(name, value)| Op::Sysctl { name: name.clone(), value: value.clone() })
+            .collect(),
+        Action::Sysrq(key) => vec![Op::Sysrq { key: *key }],
+        Action::Kill { step, signal } => {
+            vec![Op::Kill { target: target(step), signal: signal.0 }]
+        }
+        Action::Wait { step } => vec![Op::Wait { target: target(step) }],
+        Action::Sched { step, sched } => {
+            vec![Op::Sched { target: target(step), sched: attributes(sched) }]
+        }
+        Action::WaitFor(_) | Action::Sleep(_) => Vec::new(),
+    }
+}
+
+fn shell(script: &str) -> Command {
+    let argv = ["sh", "-e", "-c", script].map(str::to_owned).to_vec();
+    Command { argv, ..Command::default() }
+}
+
+fn command(program: &Program) -> Command {
+    Command {
+        argv: program.argv.clone(),
+        env: program.env.clone(),
+        stdin: program.stdin.clone().map(Data::Text),
+        sched: program.sched.as_ref().map(attributes),
+        oom_score_adj: program.oom_score_adj,
+    }
+}
+
+fn attributes(sched: &Sched) -> agent_protocol::Sched {
+    let nanoseconds = |time: &Time| {
+        u64::try_from(time.0.as_nanos()).unwrap_or(u64::MAX)
+    };
+    agent_protocol::Sched {
+        policy: sched.policy.map(policy),
+        priority: sched.priority,
+        nice: sched.nice,
+        runtime_ns: sched.runtime.as_ref().map(nanoseconds),
+        deadline_ns: sched.deadline.as_ref().map(nanoseconds),
+        period_ns: sched.period.as_ref().map(nanoseconds),
+        cpus: sched.cpus.clone(),
+        cgroup: sched.cgroup.clone(),
+    }
+}
+
+fn policy(policy: Policy) -> agent_protocol::Policy {
+    match policy {
+        Policy::Other => agent_protocol::Policy::Other,
+        Policy::Batch => agent_protocol::Policy::Batch,
+        Policy::Idle => agent_protocol::Policy::Idle,
+        Policy::Fifo => agent_protocol::Policy::Fifo,
+        Policy::Rr => agent_protocol::Policy::Rr,
+        Policy::Deadline => agent_protocol::Policy::Deadline,
+    }
+}

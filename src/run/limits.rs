@@ -1,0 +1,54 @@
+//! How long each phase may take, on the machine at hand.
+
+use std::time::Duration;
+
+use vmm::Backend;
+
+use crate::scenario::Timeouts;
+
+/// How much longer than on hardware virtualisation everything may take in an emulator. A stock
+/// kernel boots about eight times slower there; limits are generous, so half of that is enough.
+const EMULATION: f64 = 4.0;
+
+/// Limits, scaled to the speed of the backend.
+#[derive(Debug, Clone)]
+pub struct Limits {
+    /// Start of the machine to the agent's first message.
+    pub boot: Duration,
+    /// One step that states no limit of its own.
+    pub step: Duration,
+    /// No byte on any stream.
+    pub quiet: Duration,
+    /// The whole scenario.
+    pub total: Duration,
+    /// How long something may take that takes no time on a healthy guest.
+    pub grace: Duration,
+    scale: f64,
+}
+
+impl Limits {
+    /// The limits that a scenario states, for a backend that is `scale` times slower than KVM.
+    pub fn new(stated: &Timeouts, scale: f64) -> Self {
+        Self {
+            boot: stated.boot.0.mul_f64(scale),
+            step: stated.step.0.mul_f64(scale),
+            quiet: stated.quiet.0.mul_f64(scale),
+            total: stated.total.0.mul_f64(scale),
+            grace: Duration::from_secs(3).mul_f64(scale),
+            scale,
+        }
+    }
+
+    /// A limit that a step states, scaled like all others.
+    pub fn scaled(&self, stated: Duration) -> Duration {
+        stated.mul_f64(self.scale)
+    }
+}
+
+/// The scale that fits a backend.
+pub fn scale_of(backend: Backend) -> f64 {
+    match backend {
+        Backend::Kvm | Backend::QemuKvm => 1.0,
+        Backend::QemuTcg => EMULATION,
+    }
+}

@@ -1,0 +1,89 @@
+//! From a path to a scenario.
+
+use std::fs::File;
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use super::model::Scenario;
+use super::parse::parse;
+use super::problem::{Problem, Problems};
+use super::resolve::resolve;
+use super::source::Source;
+
+/// A scenario file is written by people: this many bytes are none.
+const MOST_BYTES: u64 = 1 << 20;
+
+/// A scenario and the file that it is from.
+#[derive(Debug, Clone)]
+pub struct Loaded {
+    /// Unique in a run: the path below the directory that was given, without extension.
+    pub id: String,
+    /// The file; paths in the scenario are relative to its directory.
+    pub path: PathBuf,
+    /// Its text, for messages that point into it.
+    pub source: Arc<Source>,
+    /// The scenario.
+    pub scenario: Scenario,
+}
+
+/// Loads the scenario file at `path` and checks it.
+///
+/// # Errors
+/// Everything that is wrong with it, in the order of the file. Of what breaks the structure of
+/// the file (YAML, unknown keys, wrong types) only the first, as the rest cannot be read then.
+pub fn load(path: &Path, id: String) -> Result<Loaded, Vec<Problem>> {
+    let source = Arc::new(read(path).map_err(|problem| vec![*problem])?);
+    let keys = parse(&source).map_err(|problem| vec![*problem])?;
+    let mut problems = Problems::new(Arc::clone(&source));
+    let scenario = resolve(keys, &mut problems);
+    problems.or(Loaded { id, path: path.to_owned(), source, scenario })
+}
+
+fn read(path: &Path) -> Result<Source, Box<Problem>> {
+    let name = path.display().to_string();
+    let unreadable = |message: String, help: Option<&str>| {
+        Box::new(Problem {
+            file: Arc::new(Source { name: name.clone(), text: String::new() }),
+            place: None,
+            message,
+            help: help.map(str::to_owned),
+        })
+    };
+    let bytes =
+        read_bytes(path).map_err(|error| unreadable(format!("cannot read it: {error}"), None))?;
+    if bytes.len() as u64 > MOST_BYTES {
+        let message = format!("larger than {} KiB: this is no scenario file", MOST_BYTES >> 10);
+        return Err(unreadable(message, Some("inputs of a test go into `files`")));
+    }
+    match String::from_utf8(bytes) {
+        Ok(text) => Ok(Source { name: name.clone(), text }),
+        Err(error) => Err(not_utf8(name.clone(), &error)),
+    }
+}
+
+fn read_bytes(path: &Path) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    File::open(path)?.take(MOST_BYTES + 1).read_to_end(&mut bytes)?;
+    Ok(bytes)
+}
+
+/// Points at the first byte that is not UTF-8.
+fn not_utf8(name: String, error: &std::string::FromUtf8Error) -> Box<Problem> {
+    let good = error.utf8_error().valid_up_to();
+    let text = String::from_utf8_lossy(error.as_bytes()).into_owned();
+    let before = text.get(..good).unwrap_or_default();
+    let line = before.matches('\n').count() + 1;
+    let column = before.chars().rev().take_while(|c| *c != '\n').count() + 1;
+    let place = super::Place {
+        line: u32::try_from(line).unwrap_or(u32::MAX),
+        column: u32::try_from(column).unwrap_or(u32::MAX),
+        length: 0,
+    };
+    Box::new(Problem {
+        file: Arc::new(Source { name, text }),
+        place: Some(place),
+        message: format!("not UTF-8 at byte {good}"),
+        help: Some("save the file as UTF-8".to_owned()),
+    })
+}

@@ -1,0 +1,114 @@
+//! Expectations: exactly one form each.
+
+use crate::scenario::model::{Cel, Expectation, Form, ReportMatch};
+use crate::scenario::problem::Problems;
+use crate::scenario::source::Place;
+use crate::scenario::written::{ExpectationKeys, Placed, StringOr};
+
+/// The keys that are forms, for people who gave none.
+const FORMS: &str = "report, console, no_console, no_reports, exit, stdout, stderr, signal, taint, \
+                     stopped, cel";
+
+/// All of a list.
+pub fn expectations(
+    written: Vec<Placed<StringOr<ExpectationKeys>>>,
+    problems: &mut Problems,
+) -> Vec<Expectation> {
+    written.into_iter().filter_map(|one| expectation(one, problems)).collect()
+}
+
+fn expectation(
+    written: Placed<StringOr<ExpectationKeys>>,
+    problems: &mut Problems,
+) -> Option<Expectation> {
+    let place = written.place;
+    match written.value {
+        StringOr::Short(text) => {
+            let cel = text.parse::<Cel>().map_err(|error| problems.add(place, error)).ok()?;
+            Some(Expectation { form: Form::Cel(cel), because: None, place })
+        }
+        StringOr::Full(mut keys) => {
+            check_report_keys(&keys, place, problems);
+            let because = keys.because.take();
+            form(&keys, place, problems).map(|form| Expectation { form, because, place })
+        }
+    }
+}
+
+/// `where`, `count` and `function` say which reports are meant; alone they mean nothing.
+fn check_report_keys(keys: &ExpectationKeys, place: Place, problems: &mut Problems) {
+    let details = [
+        ("where", keys.condition.is_some()),
+        ("count", keys.count.is_some()),
+        ("function", keys.function.is_some()),
+    ];
+    for (key, _) in details.into_iter().filter(|(_, given)| *given && keys.report.is_none()) {
+        problems.add(place, format!("`{key}` says which reports are meant: it goes with `report`"));
+    }
+}
+
+/// The one form that is given.
+fn form(keys: &ExpectationKeys, place: Place, problems: &mut Problems) -> Option<Form> {
+    let before = problems.count();
+    let mut forms = given_forms(keys, problems);
+    let form = forms.pop();
+    match (&form, forms.is_empty()) {
+        (Some(_), true) => form,
+        (Some(_), false) => {
+            problems.add_with_help(
+                place,
+                "several expectations in one",
+                "make each an entry of its own",
+            );
+            None
+        }
+        (None, _) => {
+            // A form that could not be read has been told of already.
+            if problems.count() == before {
+                problems.add_with_help(
+                    place,
+                    "nothing is expected",
+                    format!("give one of {FORMS}"),
+                );
+            }
+            None
+        }
+    }
+}
+
+fn given_forms(keys: &ExpectationKeys, problems: &mut Problems) -> Vec<Form> {
+    let forms = [
+        report(keys, problems).map(Form::Report),
+        keys.console.as_ref().and_then(|it| it.read(problems)).map(Form::Console),
+        keys.no_console.as_ref().and_then(|it| it.read(problems)).map(Form::NoConsole),
+        keys.no_reports.as_ref().and_then(|it| no_reports(it, problems)),
+        keys.exit.map(Form::Exit),
+        keys.stdout.as_ref().and_then(|it| it.read(problems)).map(Form::Stdout),
+        keys.stderr.as_ref().and_then(|it| it.read(problems)).map(Form::Stderr),
+        keys.signal.as_ref().and_then(|it| it.read(problems)).map(Form::Signal),
+        keys.taint.as_ref().and_then(|it| it.read(problems)).map(Form::Taint),
+        keys.stopped.map(Form::Stopped),
+        keys.cel.as_ref().and_then(|it| it.read(problems)).map(Form::Cel),
+    ];
+    forms.into_iter().flatten().collect()
+}
+
+fn report(keys: &ExpectationKeys, problems: &mut Problems) -> Option<ReportMatch> {
+    Some(ReportMatch {
+        kind: keys.report.as_ref()?.read(problems)?,
+        condition: keys.condition.as_ref().and_then(|it| it.read(problems)),
+        function: keys.function.as_ref().and_then(|it| it.read(problems)),
+        count: keys.count.as_ref().and_then(|it| it.read(problems)).unwrap_or_default(),
+    })
+}
+
+fn no_reports(stated: &Placed<bool>, problems: &mut Problems) -> Option<Form> {
+    if !stated.value {
+        problems.add_with_help(
+            stated.place,
+            "`no_reports: false` would let every kernel bug pass",
+            "expect the report that you mean with `report`, or put it into `allow` with a reason",
+        );
+    }
+    stated.value.then_some(Form::NoReports(true))
+}

@@ -1,0 +1,9 @@
+//! From what a file states to a checked scenario. Nothing here stops at the first problem.
+
+mod expectation;
+mod program;
+mod references;
+mod scenario;
+mod step;
+
+pub use scenario::resolve;

@@ -1,0 +1,157 @@
+//! Steps as a file states them.
+
+use std::collections::BTreeMap;
+
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use super::{ExpectationKeys, ListOr, Placed, StringOr, Text};
+use crate::scenario::model::{Pattern, Policy, Signal};
+use crate::scenario::units::Time;
+
+/// One step: exactly one key that says what to do, and what every step may have.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(rename = "Step")]
+pub struct StepKeys {
+    /// Name for other steps and expectations to refer to. Default: `s1`, `s2`, … by position.
+    pub id: Option<Text<String>>,
+    /// What the step does, for people.
+    pub name: Option<String>,
+    /// How long it may take. Default: the scenario's `timeout.step`.
+    pub timeout: Option<Text<Time>>,
+    /// What must be true when it has ended. A step that ends otherwise than with success fails
+    /// the scenario, unless it expects that (`exit`, `signal`).
+    pub expect: Option<Vec<Placed<StringOr<ExpectationKeys>>>>,
+
+    /// Load a module: its name, or a mapping with parameters.
+    pub load: Option<StringOr<LoadKeys>>,
+    /// Unload a module.
+    pub unload: Option<String>,
+    /// Run a program and wait for its end: its argv, or a mapping.
+    pub run: Option<ListOr<ProgramKeys>>,
+    /// Run lines in the guest's shell (`sh -e`).
+    pub shell: Option<String>,
+    /// Write to a file of procfs, sysfs, debugfs or a cgroup, in one `write(2)`.
+    pub write: Option<WriteKeys>,
+    /// Set sysctls by their dotted names.
+    pub sysctl: Option<BTreeMap<String, String>>,
+    /// Send one sysrq command key.
+    pub sysrq: Option<Text<char>>,
+    /// Start a program and go on: its argv, or a mapping. Its end is waited for with `wait`.
+    pub spawn: Option<ListOr<ProgramKeys>>,
+    /// Send a signal to a spawned program and its process group.
+    pub kill: Option<KillKeys>,
+    /// Wait for the end of a spawned program; `expect` then speaks of how it ended.
+    pub wait: Option<WaitKeys>,
+    /// Change the scheduling of a spawned program.
+    pub sched: Option<SchedKeys>,
+    /// Wait until the kernel says something.
+    pub wait_for: Option<WaitForKeys>,
+    /// Do nothing for a time, by the host's clock.
+    pub sleep: Option<Text<Time>>,
+}
+
+/// A module to load.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(rename = "Load")]
+pub struct LoadKeys {
+    /// Name, without `.ko`.
+    pub module: String,
+    /// Parameters, as on modprobe's command line.
+    pub params: Option<BTreeMap<String, String>>,
+}
+
+/// A program to start.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(rename = "Program")]
+pub struct ProgramKeys {
+    /// Program and arguments. The program is one of the agent's own, or is packed from the host
+    /// together with its shared libraries.
+    #[schemars(length(min = 1))]
+    pub argv: Vec<String>,
+    /// Environment variables to add.
+    pub env: Option<BTreeMap<String, String>>,
+    /// What its standard input holds. Default: nothing.
+    pub stdin: Option<String>,
+    /// Scheduling to start with.
+    pub sched: Option<SchedKeys>,
+    /// Its `/proc/self/oom_score_adj`, -1000 to 1000. Default: 0.
+    #[schemars(range(min = -1000, max = 1000))]
+    pub oom_score_adj: Option<Placed<i32>>,
+}
+
+/// What to write, and where.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(rename = "Write")]
+pub struct WriteKeys {
+    /// Absolute path in the guest.
+    pub path: String,
+    /// The text to write, exactly: no newline is added.
+    pub value: String,
+}
+
+/// A signal, and for whom.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(rename = "Kill")]
+pub struct KillKeys {
+    /// Id of an earlier `spawn` step.
+    pub step: Text<String>,
+    /// Name or number. Default: `TERM`.
+    pub signal: Option<Text<Signal>>,
+}
+
+/// Whose end to wait for.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(rename = "Wait")]
+pub struct WaitKeys {
+    /// Id of an earlier `spawn` step.
+    pub step: Text<String>,
+}
+
+/// Scheduling attributes (sched(7)). What is absent stays as it is.
+#[derive(Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(rename = "Sched")]
+pub struct SchedKeys {
+    /// Id of an earlier `spawn` step. For a `sched` step only, which must have it.
+    pub step: Option<Text<String>>,
+    /// Scheduling policy.
+    pub policy: Option<Policy>,
+    /// Static priority of `fifo` and `rr`, 1 to 99.
+    #[schemars(range(min = 1, max = 99))]
+    pub priority: Option<Placed<u32>>,
+    /// Nice value of `other` and `batch`, -20 to 19.
+    #[schemars(range(min = -20, max = 19))]
+    pub nice: Option<Placed<i32>>,
+    /// `deadline`: time that it may run in each period.
+    pub runtime: Option<Text<Time>>,
+    /// `deadline`: the deadline, counted from the start of the period.
+    pub deadline: Option<Text<Time>>,
+    /// `deadline`: the period.
+    pub period: Option<Text<Time>>,
+    /// CPUs that it may run on.
+    pub cpus: Option<Vec<u32>>,
+    /// Cgroup below `/sys/fs/cgroup` to move it into; made if it is missing.
+    pub cgroup: Option<String>,
+}
+
+/// What to wait for: exactly one of `console`, `report` and `event`.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(rename = "WaitFor")]
+pub struct WaitForKeys {
+    /// Pattern that a line of the console must match, from the start of this step's boot on.
+    pub console: Option<Text<Pattern>>,
+    /// Kind of a kernel report, such as `lockdep.circular`; `lockdep` stands for all of its kinds.
+    pub report: Option<Text<String>>,
+    /// Kind of an event, such as `oom.kill`.
+    pub event: Option<Text<String>>,
+    /// How long to wait. Default: the step's `timeout`.
+    pub timeout: Option<Text<Time>>,
+}
