@@ -1,2 +1,9 @@
 //! What runs inside a guest, and what builds it.
 #![forbid(unsafe_code)]
+
+pub mod agent;
+pub mod image;
+pub mod initramfs;
+pub mod pack;
+
+pub mod kernel;

@@ -6,6 +6,7 @@
 #![forbid(unsafe_code)]
 
 mod bytes;
+pub mod layout;
 mod message;
 mod request;
 mod wire;
@@ -13,7 +14,7 @@ mod wire;
 pub use bytes::Data;
 pub use message::{Ended, Failure, Message, Outcome, Sample, Stream, Usage};
 pub use request::{Command, Op, Policy, Request, Sched};
-pub use wire::{LineBuffer, MAX_LINE, WireError, encode};
+pub use wire::{LineBuffer, MAX_LINE, MAX_READ, WireError, encode};
 
 /// Version of this protocol; an agent and a harness of different versions refuse each other.
 pub const VERSION: u32 = 1;

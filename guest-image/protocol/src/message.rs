@@ -42,6 +42,11 @@ pub enum Message {
         /// How it ended.
         ended: Ended,
     },
+    /// A line from the harness is not a request: a bug in the harness, or a damaged channel.
+    Rejected {
+        /// What is wrong with the line.
+        reason: String,
+    },
     /// The answer to request `id`.
     Done {
         /// Id of the request.

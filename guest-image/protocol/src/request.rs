@@ -25,7 +25,8 @@ pub struct Request {
 pub enum Op {
     /// Answer at once: proves that the agent is alive.
     Ping,
-    /// Run a program and answer when it has ended.
+    /// Run a program and answer when it has ended and what it wrote was sent. Processes it leaves
+    /// behind may still write: their `Message::Output` comes later, with the same id.
     Run(Command),
     /// Start a program and answer when it runs; its end comes later as `Message::Exited`
     /// with this request's id.
@@ -42,7 +43,7 @@ pub enum Op {
         /// Id of the `Spawn` request.
         target: u64,
     },
-    /// Set scheduling attributes of a spawned program, or of the agent's children to come.
+    /// Set scheduling attributes of a spawned program: of all threads that it has by then.
     Sched {
         /// Id of the `Spawn` request.
         target: u64,
@@ -50,13 +51,14 @@ pub enum Op {
         sched: Sched,
     },
     /// Write `value` to a file, such as one in procfs, sysfs or debugfs, in one `write(2)`.
+    /// A cgroup that the path names below `/sys/fs/cgroup` is made if missing.
     Write {
         /// Absolute path.
         path: String,
         /// Bytes to write, exactly.
         value: Data,
     },
-    /// Read a file of at most 1 MiB.
+    /// Read a file of at most [`crate::MAX_READ`] bytes.
     Read {
         /// Absolute path.
         path: String,

@@ -2,8 +2,12 @@
 
 use serde::{Serialize, de::DeserializeOwned};
 
+/// Largest file that `Read` returns, in bytes.
+pub const MAX_READ: usize = 1 << 20;
+
 /// Longest line either side accepts, in bytes: a peer that never ends its line is refused.
-pub const MAX_LINE: usize = 4 << 20;
+/// It carries [`MAX_READ`] of any bytes: JSON takes at most six for one (`\u0000`).
+pub const MAX_LINE: usize = 6 * MAX_READ + 4096;
 
 /// Why bytes are not a message.
 #[derive(Debug)]
@@ -74,9 +78,7 @@ impl LineBuffer {
     }
 
     fn find_newline(&mut self) -> Option<usize> {
-        let found = self.pending[self.scanned..]
-            .iter()
-            .position(|&b| b == b'\n');
+        let found = self.pending[self.scanned..].iter().position(|&b| b == b'\n');
         let position = found.map(|offset| self.scanned + offset);
         self.scanned = self.pending.len();
         position
@@ -102,7 +104,7 @@ fn parse<T: DeserializeOwned>(line: &[u8]) -> Result<T, WireError> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Data, Message, Op, Request, Stream};
+    use crate::{Data, Message, Op, Outcome, Request, Stream};
 
     #[test]
     fn messages_survive_any_chunking() {
@@ -130,29 +132,29 @@ mod tests {
     fn a_bad_line_is_named_and_the_next_one_is_read() {
         let mut buffer = LineBuffer::default();
         buffer.push(b"what\n");
-        buffer.push(
-            &encode(&Request {
-                id: 1,
-                step: None,
-                op: Op::Ping,
-            })
-            .unwrap(),
-        );
-        assert!(matches!(
-            buffer.pop::<Request>(),
-            Some(Err(WireError::NotAMessage { .. }))
-        ));
+        buffer.push(&encode(&Request { id: 1, step: None, op: Op::Ping }).unwrap());
+        assert!(matches!(buffer.pop::<Request>(), Some(Err(WireError::NotAMessage { .. }))));
         assert_eq!(buffer.pop::<Request>().unwrap().unwrap().op, Op::Ping);
         assert!(buffer.pop::<Request>().is_none());
+    }
+
+    #[test]
+    fn the_largest_file_fits_a_line_whatever_its_bytes() {
+        for byte in [0, b'"', 0xff] {
+            let message = Message::Done {
+                id: u64::MAX,
+                outcome: Outcome::Contents(Data::from(vec![byte; MAX_READ])),
+            };
+            let mut buffer = LineBuffer::default();
+            buffer.push(&encode(&message).unwrap());
+            assert_eq!(buffer.pop::<Message>().unwrap().unwrap(), message);
+        }
     }
 
     #[test]
     fn an_endless_line_is_refused() {
         let mut buffer = LineBuffer::default();
         buffer.push(&vec![b'x'; MAX_LINE + 1]);
-        assert!(matches!(
-            buffer.pop::<Request>(),
-            Some(Err(WireError::TooLong))
-        ));
+        assert!(matches!(buffer.pop::<Request>(), Some(Err(WireError::TooLong))));
     }
 }

@@ -1,0 +1,40 @@
+//! The sending side of the control channel.
+
+use std::fs::File;
+use std::io::Write;
+use std::sync::{Mutex, PoisonError};
+
+use agent_protocol::{Message, Outcome, encode};
+
+use crate::failure::Answer;
+use crate::power;
+
+/// Sends whole messages from any thread. A harness that does not read blocks the sender, and
+/// with it the program whose output it sends: nothing piles up in the guest.
+pub struct Channel {
+    out: Mutex<File>,
+}
+
+impl Channel {
+    /// A channel that writes to `out`.
+    pub fn new(out: File) -> Self {
+        Self { out: Mutex::new(out) }
+    }
+
+    /// Sends one message. Without its channel the agent has no use: the machine goes off.
+    pub fn send(&self, message: &Message) {
+        let Ok(line) = encode(message) else {
+            return;
+        };
+        let mut out = self.out.lock().unwrap_or_else(PoisonError::into_inner);
+        if out.write_all(&line).is_err() {
+            power::off();
+        }
+    }
+
+    /// Answers request `id`.
+    pub fn done(&self, id: u64, answer: Answer) {
+        let outcome = answer.unwrap_or_else(Outcome::Failed);
+        self.send(&Message::Done { id, outcome });
+    }
+}
