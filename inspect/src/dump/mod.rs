@@ -15,6 +15,7 @@ pub use arch::Arch;
 pub use error::DumpError;
 pub use export::{VmcoreNotes, write_vmcore};
 pub use manifest::{FORMAT, Manifest, MemoryFile, StateFile, file_hash};
+pub(crate) use notes::parse as parse_notes;
 pub use open::{Dump, open, open_raw};
 pub use registers::Registers;
 pub use scan::find_vmcoreinfo;

@@ -8,7 +8,7 @@ use crate::bytes::{u32_at, u64_at};
 
 /// One ELF note.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Note<'a> {
+pub(crate) struct Note<'a> {
     /// Name without its NUL.
     pub name: &'a [u8],
     /// Type, whose meaning depends on the name.
@@ -18,7 +18,7 @@ pub(super) struct Note<'a> {
 }
 
 /// The notes of a PT_NOTE segment; a damaged one ends the list.
-pub(super) fn parse(bytes: &[u8]) -> impl Iterator<Item = Note<'_>> {
+pub(crate) fn parse(bytes: &[u8]) -> impl Iterator<Item = Note<'_>> {
     let mut at = 0;
     std::iter::from_fn(move || {
         let (note, next) = note_at(bytes, at)?;

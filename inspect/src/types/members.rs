@@ -8,7 +8,7 @@ use super::{Btf, Kind, TypeError, TypeId};
 
 /// Anonymous structs inside of each other; C code has under five.
 const MAX_NESTING: u32 = 16;
-/// Members of one struct with all its anonymous parts; `task_struct` has some 260.
+/// Members of one struct with all its anonymous parts, and those parts; `task_struct` has some 280.
 const MAX_MEMBERS: usize = 20_000;
 
 /// A member of a struct or union. Members of anonymous parts count as the struct's own.
@@ -40,6 +40,7 @@ pub struct Place {
 pub(super) struct Layout {
     members: Vec<Member>,
     by_name: HashMap<String, usize>,
+    looked_at: usize,
 }
 
 impl Layout {
@@ -140,7 +141,8 @@ impl Btf {
             return;
         }
         for index in 0..raw.count {
-            if layout.members.len() >= MAX_MEMBERS {
+            layout.looked_at += 1;
+            if layout.looked_at > MAX_MEMBERS {
                 return;
             }
             let word = |n| btf.word(&raw, 3 * index + n);

@@ -1,0 +1,16 @@
+//! A kernel in guest memory: found, with its symbols and types, and typed access to its data.
+
+mod access;
+mod attach;
+mod error;
+mod image;
+mod list;
+mod modules;
+mod page;
+mod per_cpu;
+
+pub use access::Field;
+pub use attach::Kernel;
+pub use error::Error;
+pub use list::{Broke, Walk};
+pub use modules::LoadedModule;

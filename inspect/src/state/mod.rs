@@ -1,0 +1,17 @@
+//! The state of the kernel, one submodule a subsystem. Each walk is bounded and says where it broke.
+
+mod log;
+mod run_queues;
+mod slab_pages;
+mod slabs;
+mod taint;
+mod task_state;
+mod tasks;
+mod zones;
+
+pub use log::LogRecord;
+pub use run_queues::RunQueue;
+pub use slabs::SlabCache;
+pub use taint::Taint;
+pub use tasks::Task;
+pub use zones::{FreeArea, Zone};
