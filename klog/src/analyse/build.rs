@@ -1,0 +1,95 @@
+//! Puts a report together.
+
+use std::collections::BTreeMap;
+
+use super::blame::{self, Blame};
+use super::machine::{self, Identity};
+use super::stacks::{self, Trace};
+use super::{corruption, fingerprint};
+use crate::Report;
+use crate::assemble::{Draft, Line};
+use crate::detect::{self, Headline, Proof, Rank, Recipe};
+
+/// The report that the lines of `draft` make; none if they make no report after all.
+pub(crate) fn report(draft: &Draft) -> Option<Report> {
+    let headline = leading(&draft.lines)?;
+    let traces = stacks::find(&draft.lines);
+    let proved = !traces.is_empty()
+        || draft.lines.iter().any(|line| machine::identity(&line.text).is_some());
+    if (headline.proof == Proof::Stack || draft.doubtful) && !proved {
+        return None;
+    }
+    Some(assemble(draft, &headline, &traces))
+}
+
+fn assemble(draft: &Draft, headline: &Headline, traces: &[Trace]) -> Report {
+    let Blame { function, frames } = blame::blame(headline, traces, &draft.lines);
+    let title = title(headline, function.as_deref());
+    let identity = identity(&draft.lines);
+    let corruption = corruption::find(draft, headline, traces, function.as_deref());
+    Report {
+        fingerprint: fingerprint::fingerprint(&headline.kind, &title, &frames),
+        class: headline.kind.class(),
+        kind: headline.kind.clone(),
+        title,
+        function,
+        frames,
+        stacks: traces.iter().map(|trace| trace.stack.clone()).collect(),
+        task: identity.task,
+        cpu: identity.cpu,
+        taint: identity.taint,
+        kernel: identity.kernel,
+        registers: registers(&draft.lines),
+        code: draft.lines.iter().find_map(|line| machine::code(&line.text)).map(str::to_owned),
+        corrupted: corruption.is_some(),
+        corruption,
+        panic: panic(&draft.lines),
+        consequence_of: None,
+        timestamp_us: draft.timestamp_us,
+        start: draft.start,
+        end: draft.end,
+    }
+}
+
+/// The headline that decides, with the kind of the message in front of it where there is one.
+fn leading(lines: &[Line]) -> Option<Headline> {
+    let headlines = || lines.iter().filter_map(|line| line.headline.as_ref());
+    let of = |rank: Rank| headlines().find(|headline| headline.rank == rank);
+    let main = of(Rank::Main).or_else(|| of(Rank::Die));
+    let Some(lead) = of(Rank::Lead) else {
+        return main.or_else(|| of(Rank::Panic)).or_else(|| of(Rank::Note)).cloned();
+    };
+    let Some(main) = main else { return Some(lead.clone()) };
+    Some(Headline {
+        kind: lead.kind.clone(),
+        title: lead.title.clone(),
+        proof: Proof::Line,
+        ..main.clone()
+    })
+}
+
+fn title(headline: &Headline, function: Option<&str>) -> String {
+    let names_it = headline.recipe == Recipe::Nobody
+        || headline.kind.family() == "kcsan"
+        || headline.kind.as_str() == "panic";
+    match function {
+        Some(function) if !names_it => format!("{} in {function}", headline.title),
+        _ => headline.title.clone(),
+    }
+}
+
+fn identity(lines: &[Line]) -> Identity {
+    lines.iter().find_map(|line| machine::identity(&line.text)).unwrap_or_default()
+}
+
+fn registers(lines: &[Line]) -> BTreeMap<String, u64> {
+    let mut registers = BTreeMap::new();
+    for line in lines {
+        machine::registers(&line.text, &mut registers);
+    }
+    registers
+}
+
+fn panic(lines: &[Line]) -> Option<String> {
+    lines.iter().find_map(|line| detect::panic_reason(&line.text)).map(str::to_owned)
+}

@@ -1,0 +1,13 @@
+//! From the lines of a report to what it says.
+
+mod blame;
+mod build;
+mod corruption;
+mod fingerprint;
+pub mod frame;
+mod machine;
+mod skip;
+mod stacks;
+mod syscall;
+
+pub(crate) use build::report;

@@ -1,0 +1,227 @@
+//! Sorts records into reports by who printed them.
+
+use std::collections::HashMap;
+use std::mem;
+
+use super::body;
+use super::open::{Draft, OpenReport, Step};
+use crate::detect::{self, Headline, Opening, Rank, Recipe};
+use crate::{Caller, Record};
+
+/// Reports open at the same time; more processors than that do not crash at once.
+const MAX_CONTEXTS: usize = 32;
+/// Lines between a framing line and the headline that it announces.
+const MAX_PREAMBLE: usize = 40;
+/// Lines that the kernel may print between a report's lines, whoever prints them.
+const MAX_AGE: u64 = 4000;
+/// Stamped lines after which an unstamped line is taken for a program's.
+const STAMPS_THE_RULE: u64 = 8;
+
+/// Who prints: lines of different contexts never belong to one report.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+enum Context {
+    Bare,
+    Stamped,
+    By(Caller),
+}
+
+/// Collects the lines of reports.
+#[derive(Debug, Default)]
+pub(crate) struct Assembler {
+    open: HashMap<Context, (OpenReport, u64)>,
+    /// Processors that answer a report's call for backtraces, and that report's context.
+    adopted: HashMap<Context, Context>,
+    adopter: Option<Context>,
+    done: Vec<Draft>,
+    stamped_lines: u64,
+    lines: u64,
+    booted: bool,
+}
+
+impl Assembler {
+    /// Whether a line without a needle can mean nothing now.
+    pub fn is_idle(&self) -> bool {
+        self.open.is_empty()
+    }
+
+    /// Notes a line that cannot begin a report, while none is open.
+    pub fn skip_line(&mut self, bytes: &[u8]) {
+        self.lines += 1;
+        self.stamped_lines += u64::from(bytes.starts_with(b"[") || bytes.starts_with(b"<"));
+    }
+
+    /// Takes one record.
+    pub fn push(&mut self, record: &Record) {
+        self.lines += 1;
+        self.stamped_lines += u64::from(record.stamped);
+        if record.from_user {
+            return;
+        }
+        self.retire(record.timestamp_us);
+        let context = self.context(record);
+        let headline = detect::headline(&record.text).filter(|headline| self.believes(headline));
+        match headline {
+            Some(headline) => self.push_headline(context, record, headline),
+            None => self.push_line(context, record),
+        }
+        self.find_adopter(context);
+    }
+
+    /// Closes every report.
+    pub fn close_all(&mut self) {
+        let mut contexts: Vec<Context> = self.open.keys().copied().collect();
+        contexts.sort_unstable();
+        for context in contexts {
+            self.close(context);
+        }
+    }
+
+    /// The reports that are complete, in the order of the log.
+    pub fn drain(&mut self) -> Vec<Draft> {
+        let mut done = mem::take(&mut self.done);
+        done.sort_by_key(|draft| draft.start);
+        done
+    }
+
+    /// The first boot banner is how a log begins.
+    fn believes(&mut self, headline: &Headline) -> bool {
+        if headline.kind.as_str() != "reboot" {
+            return true;
+        }
+        mem::replace(&mut self.booted, true)
+    }
+
+    fn context(&self, record: &Record) -> Context {
+        let own = match record.caller {
+            Some(caller) => Context::By(caller),
+            None if record.stamped => Context::Stamped,
+            None => Context::Bare,
+        };
+        if self.open.contains_key(&own) {
+            return own;
+        }
+        self.adopted.get(&own).copied().unwrap_or(own)
+    }
+
+    fn push_headline(&mut self, context: Context, record: &Record, headline: Headline) {
+        match self.open.get_mut(&context) {
+            Some((report, seen))
+                if joins(report, &headline) && !report.is_stale(record.timestamp_us) =>
+            {
+                *seen = self.lines;
+                report.take(record, Some(headline));
+            }
+            _ => {
+                self.close(context);
+                self.start(context, record, Some(headline));
+            }
+        }
+    }
+
+    fn push_line(&mut self, context: Context, record: &Record) {
+        let opening = detect::opening(&record.text);
+        let Some((report, seen)) = self.open.get_mut(&context) else {
+            return self.open_or_adopt(context, record, opening);
+        };
+        *seen = self.lines;
+        if opening == Some(Opening::CutHere) && report.is_named() && !report.expects_cut() {
+            self.close(context);
+            return self.start(context, record, None);
+        }
+        let over = report.offer(record) == Step::Over;
+        let lost = !report.is_named() && report.draft.lines.len() > MAX_PREAMBLE;
+        if over || lost {
+            self.close(context);
+            self.open_or_adopt(context, record, opening);
+        }
+    }
+
+    fn open_or_adopt(&mut self, context: Context, record: &Record, opening: Option<Opening>) {
+        if opening.is_some() {
+            self.start(context, record, None);
+        } else if let Some(adopter) = self.adopter
+            && matches!(context, Context::By(Caller::Cpu(_)))
+            && body::is_cpu_backtrace(&record.text)
+        {
+            self.adopted.insert(context, adopter);
+            self.push_line(adopter, record);
+        }
+    }
+
+    fn start(&mut self, context: Context, record: &Record, headline: Option<Headline>) {
+        if self.open.len() >= MAX_CONTEXTS
+            && let Some(oldest) =
+                self.open.iter().min_by_key(|(_, (_, seen))| *seen).map(|(context, _)| *context)
+        {
+            self.close(oldest);
+        }
+        let mut report = OpenReport::new(record, headline);
+        report.draft.doubtful = context == Context::Bare && self.stamped_lines > STAMPS_THE_RULE;
+        self.open.insert(context, (report, self.lines));
+    }
+
+    fn close(&mut self, context: Context) {
+        let Some((report, _)) = self.open.remove(&context) else { return };
+        self.adopted.retain(|_, adopter| *adopter != context);
+        if self.adopter == Some(context) {
+            self.adopter = None;
+        }
+        self.done.push(report.draft);
+    }
+
+    fn find_adopter(&mut self, context: Context) {
+        if self.open.get(&context).is_some_and(|(report, _)| report.adopts) {
+            self.adopter = Some(context);
+        }
+    }
+
+    /// Closes reports whose context has been silent for long.
+    fn retire(&mut self, now: Option<u64>) {
+        if self.open.is_empty() {
+            return;
+        }
+        let lines = self.lines;
+        let old =
+            |(report, seen): &(OpenReport, u64)| lines - seen > MAX_AGE || report.is_stale(now);
+        let mut stale: Vec<Context> =
+            self.open.iter().filter(|(_, entry)| old(entry)).map(|(context, _)| *context).collect();
+        stale.sort_unstable();
+        for context in stale {
+            self.close(context);
+        }
+    }
+}
+
+/// Whether a headline belongs to the report that is open in its context.
+fn joins(report: &OpenReport, headline: &Headline) -> bool {
+    if !report.is_named() {
+        return true;
+    }
+    let last = report
+        .headlines()
+        .filter(|headline| headline.rank != Rank::Note)
+        .last()
+        .map(|headline| headline.rank);
+    match headline.rank {
+        Rank::Note | Rank::Panic => true,
+        Rank::Die => continues(report, headline),
+        Rank::Main => last == Some(Rank::Lead),
+        Rank::Lead => false,
+    }
+}
+
+/// Whether a second line of a fault (or of an OOM kill) belongs to the first.
+fn continues(report: &OpenReport, die: &Headline) -> bool {
+    let oom = die.kind.is_within("oom");
+    let fits = |first: &Headline| {
+        if oom { first.kind.is_within("oom") } else { first.recipe == Recipe::Exception }
+    };
+    report.headlines().all(|first| first.rank != Rank::Die && fits(first))
+}
+
+impl OpenReport {
+    /// A message in front of a `BUG` is followed by that `BUG`'s cut line.
+    fn expects_cut(&self) -> bool {
+        self.headlines().all(|headline| headline.rank == Rank::Lead)
+    }
+}

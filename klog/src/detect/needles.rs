@@ -1,0 +1,87 @@
+//! The literal prefilter: a line without any of these words cannot begin a report.
+
+use aho_corasick::{AhoCorasick, AhoCorasickBuilder, MatchKind};
+
+/// Words of which every headline and every opening holds at least one.
+const WORDS: [&str; 36] = [
+    "BUG",
+    "WARNING: ",
+    "INFO: ",
+    "[ cut here ]",
+    "====================",
+    "Kernel panic",
+    "[#",
+    "Unable to ",
+    "Insufficient stack",
+    "PANIC: ",
+    "SError",
+    "Bad mode in",
+    "Unhandled ",
+    "Alignment trap",
+    "protection fault",
+    "kernel stack overflow",
+    "panicked at",
+    "hard LOCKUP",
+    "Hard LOCKUP",
+    "kthread starved",
+    "timer wakeup didn't",
+    "non-responsive CSD",
+    "ut of memory",
+    "oom-killer",
+    "allocation failure",
+    "refcount_t: ",
+    "list_add",
+    "list_del",
+    "ODEBUG",
+    "Kernel memory ",
+    "detected ",
+    "CFI failure",
+    "unreferenced object",
+    "suspected memory leak",
+    "UBSAN: ",
+    "Linux version ",
+];
+
+/// Words of rarer lines.
+const MORE: [&str; 14] = [
+    "waiting for ",
+    "ref_tracker: ",
+    "VFS: Busy",
+    "memory leak",
+    "lock debugging",
+    "locking correctness",
+    "too low",
+    "leak detector",
+    "Future hung",
+    "Stack depot",
+    "DMA-API: ",
+    "throttling",
+    "sched_ext: ",
+    "too low!",
+];
+
+/// Finds lines worth a look, many times faster than looking at each.
+#[derive(Clone, Debug)]
+pub struct Needles(AhoCorasick);
+
+impl Needles {
+    /// Builds the automaton, once per scanner.
+    pub fn new() -> Self {
+        let automaton = AhoCorasickBuilder::new()
+            .match_kind(MatchKind::Standard)
+            .build(WORDS.iter().chain(&MORE))
+            .unwrap_or_else(|error| unreachable!("{} short literals: {error}", WORDS.len()));
+        Self(automaton)
+    }
+
+    /// Offset of the first needle in `bytes`.
+    pub fn find(&self, bytes: &[u8]) -> Option<usize> {
+        self.0.find(bytes).map(|found| found.start())
+    }
+}
+
+impl Default for Needles {
+    fn default() -> Self {
+        Self::new()
+    }
+}

@@ -1,0 +1,124 @@
+//! The stream: bytes in, records and reports out.
+
+use std::collections::VecDeque;
+
+use crate::analyse;
+use crate::assemble::Assembler;
+use crate::detect::Needles;
+use crate::record::{self, LineSplitter, RawLine};
+use crate::{Record, Report};
+
+/// What a scanner finds.
+#[derive(Clone, Debug, PartialEq)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "reports are rare, and a box would be in every caller's way"
+)]
+pub enum Item {
+    /// A line.
+    Record(Record),
+    /// A report, given out after the records of its lines.
+    Report(Report),
+}
+
+/// Reads a console as it comes.
+///
+/// Memory is bounded: by the reports that are open at the same time, each within a budget of lines, and by the items
+/// that have not been drained.
+#[derive(Debug, Default)]
+pub struct Scanner {
+    splitter: LineSplitter,
+    engine: Engine,
+}
+
+#[derive(Debug, Default)]
+struct Engine {
+    needles: Needles,
+    assembler: Assembler,
+    items: VecDeque<Item>,
+    reports_only: bool,
+}
+
+impl Scanner {
+    /// A scanner that gives out every line and every report.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// A scanner that gives out reports only; several times faster on a log without any.
+    pub fn reports_only() -> Self {
+        let mut scanner = Self::default();
+        scanner.engine.reports_only = true;
+        scanner
+    }
+
+    /// Reads the next bytes of the stream.
+    pub fn feed(&mut self, chunk: &[u8]) {
+        self.splitter.feed(chunk, |line| self.engine.line(line));
+    }
+
+    /// Ends the stream: an unfinished line and unfinished reports are complete now.
+    pub fn finish(&mut self) {
+        self.splitter.finish(|line| self.engine.line(line));
+        self.flush_pending();
+    }
+
+    /// Gives out the reports that are still open, as far as they have come: for a caller that cannot wait longer.
+    pub fn flush_pending(&mut self) {
+        self.engine.assembler.close_all();
+        self.engine.collect();
+    }
+
+    /// Whether a report has begun whose end has not been seen.
+    pub fn has_pending(&self) -> bool {
+        !self.engine.assembler.is_idle()
+    }
+
+    /// What was found since the last call.
+    pub fn drain(&mut self) -> impl Iterator<Item = Item> {
+        self.engine.items.drain(..)
+    }
+}
+
+impl Engine {
+    fn line(&mut self, line: RawLine<'_>) {
+        let telling = !self.assembler.is_idle() || self.needles.find(line.bytes).is_some();
+        if !telling {
+            self.assembler.skip_line(line.bytes);
+        }
+        if self.reports_only && !telling {
+            return;
+        }
+        record::records(line, |record| self.record(record, telling));
+    }
+
+    fn record(&mut self, record: Record, telling: bool) {
+        if telling {
+            self.assembler.push(&record);
+        }
+        if !self.reports_only {
+            self.items.push_back(Item::Record(record));
+        }
+        self.collect();
+    }
+
+    fn collect(&mut self) {
+        for draft in self.assembler.drain() {
+            if let Some(report) = analyse::report(&draft) {
+                self.items.push_back(Item::Report(report));
+            }
+        }
+    }
+}
+
+/// Every report of a log that is in memory.
+pub fn reports(log: &[u8]) -> Vec<Report> {
+    let mut scanner = Scanner::reports_only();
+    scanner.feed(log);
+    scanner.finish();
+    let reports = scanner.drain().filter_map(|item| match item {
+        Item::Report(report) => Some(report),
+        Item::Record(_) => None,
+    });
+    reports.collect()
+}
