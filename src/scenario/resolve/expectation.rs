@@ -29,7 +29,7 @@ fn expectation(
         }
         StringOr::Full(mut keys) => {
             check_report_keys(&keys, place, problems);
-            let because = keys.because.take();
+            let because = keys.because.0.take();
             form(&keys, place, problems).map(|form| Expectation { form, because, place })
         }
     }
@@ -38,11 +38,11 @@ fn expectation(
 /// `where`, `count` and `function` say which reports are meant; alone they mean nothing.
 fn check_report_keys(keys: &ExpectationKeys, place: Place, problems: &mut Problems) {
     let details = [
-        ("where", keys.condition.is_some()),
-        ("count", keys.count.is_some()),
-        ("function", keys.function.is_some()),
+        ("where", keys.condition.0.is_some()),
+        ("count", keys.count.0.is_some()),
+        ("function", keys.function.0.is_some()),
     ];
-    for (key, _) in details.into_iter().filter(|(_, given)| *given && keys.report.is_none()) {
+    for (key, _) in details.into_iter().filter(|(_, given)| *given && keys.report.0.is_none()) {
         problems.add(place, format!("`{key}` says which reports are meant: it goes with `report`"));
     }
 }
@@ -79,26 +79,26 @@ fn form(keys: &ExpectationKeys, place: Place, problems: &mut Problems) -> Option
 fn given_forms(keys: &ExpectationKeys, problems: &mut Problems) -> Vec<Form> {
     let forms = [
         report(keys, problems).map(Form::Report),
-        keys.console.as_ref().and_then(|it| it.read(problems)).map(Form::Console),
-        keys.no_console.as_ref().and_then(|it| it.read(problems)).map(Form::NoConsole),
-        keys.no_reports.as_ref().and_then(|it| no_reports(it, problems)),
-        keys.exit.map(Form::Exit),
-        keys.stdout.as_ref().and_then(|it| it.read(problems)).map(Form::Stdout),
-        keys.stderr.as_ref().and_then(|it| it.read(problems)).map(Form::Stderr),
-        keys.signal.as_ref().and_then(|it| it.read(problems)).map(Form::Signal),
-        keys.taint.as_ref().and_then(|it| it.read(problems)).map(Form::Taint),
-        keys.stopped.map(Form::Stopped),
-        keys.cel.as_ref().and_then(|it| it.read(problems)).map(Form::Cel),
+        keys.console.read(problems).map(Form::Console),
+        keys.no_console.read(problems).map(Form::NoConsole),
+        keys.no_reports.0.as_ref().and_then(|it| no_reports(it, problems)),
+        keys.exit.0.map(Form::Exit),
+        keys.stdout.read(problems).map(Form::Stdout),
+        keys.stderr.read(problems).map(Form::Stderr),
+        keys.signal.read(problems).map(Form::Signal),
+        keys.taint.read(problems).map(Form::Taint),
+        keys.stopped.0.map(Form::Stopped),
+        keys.cel.read(problems).map(Form::Cel),
     ];
     forms.into_iter().flatten().collect()
 }
 
 fn report(keys: &ExpectationKeys, problems: &mut Problems) -> Option<ReportMatch> {
     Some(ReportMatch {
-        kind: keys.report.as_ref()?.read(problems)?,
-        condition: keys.condition.as_ref().and_then(|it| it.read(problems)),
-        function: keys.function.as_ref().and_then(|it| it.read(problems)),
-        count: keys.count.as_ref().and_then(|it| it.read(problems)).unwrap_or_default(),
+        kind: keys.report.read(problems)?,
+        condition: keys.condition.read(problems),
+        function: keys.function.read(problems),
+        count: keys.count.read(problems).unwrap_or_default(),
     })
 }
 

@@ -3,7 +3,7 @@
 use crate::scenario::model::{Policy, Program, Sched};
 use crate::scenario::problem::Problems;
 use crate::scenario::source::Place;
-use crate::scenario::written::{ListOr, Placed, ProgramKeys, SchedKeys};
+use crate::scenario::written::{ListOr, Placed, ProgramKeys, SchedKeys, Word};
 
 /// A program to start.
 pub fn program(
@@ -13,14 +13,15 @@ pub fn program(
 ) -> Option<Program> {
     let program = match written {
         ListOr::Short(argv) => {
+            let argv = words(argv);
             Program { argv, env: Default::default(), stdin: None, sched: None, oom_score_adj: 0 }
         }
         ListOr::Full(keys) => Program {
-            sched: keys.sched.as_ref().map(|keys| start_sched(keys, place, problems)),
-            oom_score_adj: keys.oom_score_adj.map_or(0, |adj| oom_score_adj(&adj, problems)),
-            argv: keys.argv,
-            env: keys.env.unwrap_or_default(),
-            stdin: keys.stdin,
+            sched: keys.sched.0.as_ref().map(|keys| start_sched(keys, place, problems)),
+            oom_score_adj: keys.oom_score_adj.0.map_or(0, |adj| oom_score_adj(&adj, problems)),
+            argv: words(keys.argv),
+            env: keys.env.words(),
+            stdin: keys.stdin.0.map(|Word(text)| text),
         },
     };
     if program.argv.first().is_none_or(String::is_empty) {
@@ -30,13 +31,17 @@ pub fn program(
     Some(program)
 }
 
+fn words(words: Vec<Word>) -> Vec<String> {
+    words.into_iter().map(|Word(text)| text).collect()
+}
+
 fn oom_score_adj(adj: &Placed<i32>, problems: &mut Problems) -> i32 {
     within(Some(adj), -1000..=1000, "oom_score_adj", problems).unwrap_or(0)
 }
 
 /// Scheduling to start with: it is for the program itself, and names no step.
 fn start_sched(keys: &SchedKeys, place: Place, problems: &mut Problems) -> Sched {
-    if let Some(step) = &keys.step {
+    if let Some(step) = &keys.step.0 {
         problems.add(step.place(), "`step` is for a `sched` step; here it is this very program");
     }
     sched(keys, place, problems)
@@ -44,20 +49,15 @@ fn start_sched(keys: &SchedKeys, place: Place, problems: &mut Problems) -> Sched
 
 /// Scheduling attributes, each in its range and with the policy that it belongs to.
 pub fn sched(keys: &SchedKeys, place: Place, problems: &mut Problems) -> Sched {
-    let mut time = |written: &Option<crate::scenario::written::Text<_>>| {
-        written.as_ref().and_then(|time| time.read(problems))
-    };
-    let (runtime, deadline, period) =
-        (time(&keys.runtime), time(&keys.deadline), time(&keys.period));
     let sched = Sched {
-        policy: keys.policy,
-        priority: within(keys.priority.as_ref(), 1..=99, "priority", problems),
-        nice: within(keys.nice.as_ref(), -20..=19, "nice", problems),
-        runtime,
-        deadline,
-        period,
-        cpus: keys.cpus.clone(),
-        cgroup: keys.cgroup.clone(),
+        policy: keys.policy.0,
+        priority: within(keys.priority.0.as_ref(), 1..=99, "priority", problems),
+        nice: within(keys.nice.0.as_ref(), -20..=19, "nice", problems),
+        runtime: keys.runtime.read(problems),
+        deadline: keys.deadline.read(problems),
+        period: keys.period.read(problems),
+        cpus: keys.cpus.0.clone(),
+        cgroup: keys.cgroup.0.clone(),
     };
     if let Some(missing) = missing(&sched) {
         problems.add(place, missing);

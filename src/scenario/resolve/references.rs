@@ -1,49 +1,63 @@
-//! Ids of steps are unique, and references lead to a program that is running.
-
-use std::collections::HashMap;
+//! Ids of steps are unique, and references lead to a program that was spawned.
 
 use crate::scenario::model::{Action, Step};
 use crate::scenario::problem::Problems;
+use crate::scenario::source::Place;
 use crate::scenario::suggest::nearest;
+use crate::scenario::written::Text;
 
-/// Checks ids and references of `steps`.
-pub fn check_references(steps: &[Step], problems: &mut Problems) {
-    let mut seen: HashMap<&str, &Step> = HashMap::new();
-    for step in steps {
-        check_target(step, &seen, problems);
-        if let Some(first) = seen.insert(&step.id, step) {
-            problems.add_with_help(
-                step.place,
-                format!("a second step with the id `{}`", step.id),
-                format!("the first is in line {}; ids are unique", first.place.line),
-            );
+/// The steps before the one that is being read.
+#[derive(Debug, Default)]
+pub struct Earlier {
+    steps: Vec<(String, Place, Spawns)>,
+}
+
+/// Whether a step spawns a program.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Spawns {
+    Yes,
+    No,
+    /// The step could not be read, which has been told of: its references are not to blame.
+    Unknown,
+}
+
+impl Earlier {
+    /// Takes note of a step.
+    pub fn add(&mut self, id: String, place: Place, step: Option<&Step>, problems: &mut Problems) {
+        if let Some((_, first, _)) = self.steps.iter().find(|(known, ..)| *known == id) {
+            let help = format!("the first is in line {}; ids are unique", first.line);
+            problems.add_with_help(place, format!("a second step with the id `{id}`"), help);
         }
+        let spawns = match step.map(|step| &step.action) {
+            Some(Action::Spawn(_)) => Spawns::Yes,
+            Some(_) => Spawns::No,
+            None => Spawns::Unknown,
+        };
+        self.steps.push((id, place, spawns));
     }
-}
 
-/// A step that speaks of another one speaks of an earlier one that has spawned a program.
-fn check_target(step: &Step, seen: &HashMap<&str, &Step>, problems: &mut Problems) {
-    let (Action::Kill { step: target, .. }
-    | Action::Wait { step: target }
-    | Action::Sched { step: target, .. }) = &step.action
-    else {
-        return;
-    };
-    match seen.get(target.as_str()).map(|target| &target.action) {
-        Some(Action::Spawn(_)) => {}
-        Some(_) => problems.add(step.place, format!("step `{target}` spawns no program")),
-        None => problems.add_with_help(
-            step.place,
-            format!("there is no earlier step with the id `{target}`"),
-            suggestion(target, seen),
-        ),
+    /// The id in `reference`, which has to be that of an earlier step that spawned a program.
+    pub fn target(&self, reference: &Text<String>, problems: &mut Problems) -> String {
+        let target = reference.as_str();
+        match self.steps.iter().find(|(id, ..)| id == target) {
+            Some((.., Spawns::Yes | Spawns::Unknown)) => {}
+            Some((.., Spawns::No)) => {
+                problems.add(reference.place(), format!("step `{target}` spawns no program"));
+            }
+            None => problems.add_with_help(
+                reference.place(),
+                format!("there is no earlier step with the id `{target}`"),
+                self.suggestion(target),
+            ),
+        }
+        target.to_owned()
     }
-}
 
-fn suggestion(target: &str, seen: &HashMap<&str, &Step>) -> String {
-    let spawned = seen.values().filter(|step| matches!(step.action, Action::Spawn(_)));
-    match nearest(target, spawned.map(|step| step.id.as_str())) {
-        Some(id) => format!("did you mean `{id}`?"),
-        None => "give the spawn step an `id`, before this step".to_owned(),
+    fn suggestion(&self, target: &str) -> String {
+        let spawned = self.steps.iter().filter(|(.., spawns)| *spawns == Spawns::Yes);
+        match nearest(target, spawned.map(|(id, ..)| id.as_str())) {
+            Some(id) => format!("did you mean `{id}`?"),
+            None => "give the spawn step an `id`, before this step".to_owned(),
+        }
     }
 }

@@ -1,23 +1,23 @@
 //! The top level: defaults, and everything that has a place of its own.
 
 use super::expectation::expectations;
-use super::references::check_references;
 use super::step::steps;
 use crate::scenario::model::{
     Allowance, GuestFile, Machine, Module, Requires, Scenario, Timeouts, Xfail,
 };
 use crate::scenario::problem::Problems;
+use crate::scenario::source::Place;
 use crate::scenario::units::{Size, Time};
 use crate::scenario::written::{
-    AllowKeys, FileKeys, MachineKeys, ModuleKeys, Placed, RequiresKeys, ScenarioKeys, StringOr,
-    Text, TimeoutKeys, XfailKeys,
+    AllowKeys, FileKeys, Given, MachineKeys, ModuleKeys, Placed, RequiresKeys, ScenarioKeys,
+    StringOr, Text, TimeoutKeys, XfailKeys,
 };
 
 /// CPUs and memory of a machine that states none.
 const DEFAULT_CPUS: u32 = 2;
 const DEFAULT_MEMORY: Size = Size::mebibytes(512);
 
-/// More CPUs than any host of a test has; a mistake all the same.
+/// More CPUs than any test needs are a mistake.
 const MOST_CPUS: u32 = 64;
 
 /// A kernel and its initramfs need about this much to boot.
@@ -26,63 +26,58 @@ const LEAST_MEMORY: Size = Size::mebibytes(32);
 /// The scenario that `keys` state; what is wrong with them goes to `problems`, and what the
 /// result has in its place then means nothing.
 pub fn resolve(keys: ScenarioKeys, problems: &mut Problems) -> Scenario {
-    let steps = steps(keys.steps.unwrap_or_default(), problems);
-    check_references(&steps, problems);
+    if keys.steps.0.is_none() && keys.expect.0.is_none() {
+        let start = Place { line: 1, column: 1, length: 0 };
+        let help = "a scenario has `steps`, or at least an `expect` on the boot";
+        problems.add_with_help(start, "the scenario tests nothing", help);
+    }
     Scenario {
-        name: keys.name,
-        description: keys.description,
-        tags: keys.tags.iter().flatten().filter_map(|tag| tag.read(problems)).collect(),
-        requires: keys.requires.map_or_else(Requires::default, |keys| requires(&keys, problems)),
-        kernel: keys.kernel,
-        machine: machine(keys.machine.unwrap_or_default(), problems),
-        modules: keys.modules.into_iter().flatten().map(module).collect(),
-        files: keys
-            .files
-            .into_iter()
-            .flatten()
-            .filter_map(|file| self::file(file, problems))
-            .collect(),
-        steps,
-        expect: expectations(keys.expect.unwrap_or_default(), problems),
-        allow: keys
-            .allow
-            .into_iter()
-            .flatten()
+        name: keys.name.0,
+        description: keys.description.0,
+        tags: keys.tags.0.iter().flatten().filter_map(|tag| tag.read(problems)).collect(),
+        requires: keys.requires.0.map_or_else(Requires::default, |keys| requires(&keys, problems)),
+        kernel: keys.kernel.0,
+        machine: machine(keys.machine.0.unwrap_or_default(), problems),
+        modules: keys.modules.0.into_iter().flatten().map(module).collect(),
+        files: keys.files.0.into_iter().flatten().filter_map(|keys| file(keys, problems)).collect(),
+        steps: steps(keys.steps.0.unwrap_or_default(), problems),
+        expect: expectations(keys.expect.0.unwrap_or_default(), problems),
+        allow: (keys.allow.0.into_iter().flatten())
             .filter_map(|keys| allowance(keys, problems))
             .collect(),
-        timeout: timeouts(&keys.timeout.unwrap_or_default(), problems),
-        retries: keys.retries.unwrap_or(0),
-        repeat: keys.repeat.map_or(1, |repeat| at_least_once(&repeat, problems)),
-        seed: keys.seed,
-        xfail: keys.xfail.map(xfail),
+        timeout: timeouts(&keys.timeout.0.unwrap_or_default(), problems),
+        retries: keys.retries.0.unwrap_or(0),
+        repeat: keys.repeat.0.map_or(1, |repeat| at_least_once(&repeat, problems)),
+        seed: keys.seed.0,
+        xfail: keys.xfail.0.map(xfail),
     }
 }
 
 fn requires(keys: &RequiresKeys, problems: &mut Problems) -> Requires {
     Requires {
-        config: keys.config.iter().flatten().filter_map(|need| need.read(problems)).collect(),
-        arch: keys.arch.clone().unwrap_or_default(),
-        kernel: keys.kernel.as_ref().and_then(|need| need.read(problems)),
-        cpus: keys.cpus,
-        memory: keys.memory.as_ref().and_then(|size| size.read(problems)),
+        config: keys.config.0.iter().flatten().filter_map(|need| need.read(problems)).collect(),
+        arch: keys.arch.0.clone().unwrap_or_default(),
+        kernel: keys.kernel.read(problems),
+        cpus: keys.cpus.0,
+        memory: keys.memory.read(problems),
     }
 }
 
 fn machine(keys: MachineKeys, problems: &mut Problems) -> Machine {
     Machine {
-        arch: keys.arch.unwrap_or_default(),
-        board: keys.board,
-        cpus: keys.cpus.map_or(DEFAULT_CPUS, |cpus| cpu_count(&cpus, problems)),
-        memory: keys.memory.map_or(DEFAULT_MEMORY, |size| memory(&size, problems)),
-        backend: keys.backend.unwrap_or_default(),
-        cmdline: keys.cmdline.map_or_else(String::new, |words| cmdline(&words, problems)),
+        arch: keys.arch.0.unwrap_or_default(),
+        board: keys.board.0,
+        cpus: keys.cpus.0.map_or(DEFAULT_CPUS, |cpus| cpu_count(&cpus, problems)),
+        memory: keys.memory.0.map_or(DEFAULT_MEMORY, |size| memory(&size, problems)),
+        backend: keys.backend.0.unwrap_or_default(),
+        cmdline: keys.cmdline.0.map_or_else(String::new, |words| cmdline(&words, problems)),
     }
 }
 
 fn cpu_count(cpus: &Placed<u32>, problems: &mut Problems) -> u32 {
     if !(1..=MOST_CPUS).contains(&cpus.value) {
-        problems
-            .add(cpus.place, format!("a machine has 1 to {MOST_CPUS} CPUs, not {}", cpus.value));
+        let message = format!("a machine has 1 to {MOST_CPUS} CPUs, not {}", cpus.value);
+        problems.add(cpus.place, message);
     }
     cpus.value
 }
@@ -90,10 +85,8 @@ fn cpu_count(cpus: &Placed<u32>, problems: &mut Problems) -> u32 {
 fn memory(written: &Text<Size>, problems: &mut Problems) -> Size {
     let size = written.read(problems).unwrap_or(DEFAULT_MEMORY);
     if size < LEAST_MEMORY {
-        problems.add(
-            written.place(),
-            format!("no kernel boots in {size}: give at least {LEAST_MEMORY}"),
-        );
+        let message = format!("no kernel boots in {size}: give at least {LEAST_MEMORY}");
+        problems.add(written.place(), message);
     }
     size
 }
@@ -108,32 +101,32 @@ fn cmdline(words: &Text<String>, problems: &mut Problems) -> String {
 fn module(written: StringOr<ModuleKeys>) -> Module {
     match written {
         StringOr::Short(name) => Module { name, params: Default::default() },
-        StringOr::Full(keys) => Module { name: keys.name, params: keys.params.unwrap_or_default() },
+        StringOr::Full(keys) => Module { name: keys.name, params: keys.params.words() },
     }
 }
 
 fn file(written: Placed<StringOr<FileKeys>>, problems: &mut Problems) -> Option<GuestFile> {
     let place = written.place;
     match written.value {
-        StringOr::Short(program) if program.contains('/') && !program.starts_with('/') => {
-            problems.add_with_help(
-                place,
-                format!("`{program}` is neither the name of a program nor an absolute path"),
-                format!(
-                    "a file of your own needs a place in the guest: {{from: {program}, to: /...}}"
-                ),
-            );
-            None
-        }
-        StringOr::Short(program) => Some(GuestFile::Program(program)),
+        StringOr::Short(path) => program_file(path, place, problems),
         StringOr::Full(keys) => {
             if !keys.to.starts_with('/') {
                 problems.add(place, format!("`to: {}` is not an absolute path", keys.to));
             }
-            let mode = keys.mode.as_ref().and_then(|mode| mode.read(problems));
+            let mode = keys.mode.read(problems);
             Some(GuestFile::File { from: keys.from.into(), to: keys.to, mode })
         }
     }
+}
+
+fn program_file(path: String, place: Place, problems: &mut Problems) -> Option<GuestFile> {
+    if path.contains('/') && !path.starts_with('/') {
+        let message = format!("`{path}` is neither the name of a program nor an absolute path");
+        let help = format!("say where it goes in the guest: {{from: {path}, to: /...}}");
+        problems.add_with_help(place, message, help);
+        return None;
+    }
+    Some(GuestFile::Program(path))
 }
 
 fn allowance(keys: AllowKeys, problems: &mut Problems) -> Option<Allowance> {
@@ -143,41 +136,35 @@ fn allowance(keys: AllowKeys, problems: &mut Problems) -> Option<Allowance> {
     }
     Some(Allowance {
         report: keys.report.read(problems)?,
-        function: keys.function,
+        function: keys.function.0,
         reason,
-        link: keys.link,
-        until: keys.until.as_ref().and_then(|day| day.read(problems)),
+        link: keys.link.0,
+        until: keys.until.read(problems),
     })
 }
 
 fn timeouts(keys: &TimeoutKeys, problems: &mut Problems) -> Timeouts {
     let default = Timeouts::default();
-    let mut phase = |written: &Option<Text<Time>>, default| {
-        written.as_ref().and_then(|time| positive(time, problems)).unwrap_or(default)
-    };
     Timeouts {
-        boot: phase(&keys.boot, default.boot),
-        step: phase(&keys.step, default.step),
-        quiet: phase(&keys.quiet, default.quiet),
-        total: phase(&keys.total, default.total),
+        boot: timeout(&keys.boot, problems).unwrap_or(default.boot),
+        step: timeout(&keys.step, problems).unwrap_or(default.step),
+        quiet: timeout(&keys.quiet, problems).unwrap_or(default.quiet),
+        total: timeout(&keys.total, problems).unwrap_or(default.total),
     }
 }
 
 /// A timeout: a time in which something can happen.
-pub(super) fn positive(written: &Text<Time>, problems: &mut Problems) -> Option<Time> {
+pub(super) fn timeout(written: &Given<Text<Time>>, problems: &mut Problems) -> Option<Time> {
     let time = written.read(problems)?;
-    if time.0.is_zero() {
-        problems.add(written.place(), "a timeout of nothing leaves no time for anything");
+    if let (true, Some(text)) = (time.0.is_zero(), &written.0) {
+        problems.add(text.place(), "a timeout of nothing leaves no time for anything");
     }
     Some(time)
 }
 
 fn at_least_once(repeat: &Placed<u32>, problems: &mut Problems) -> u32 {
     if repeat.value == 0 {
-        problems.add(
-            repeat.place,
-            "a scenario that runs 0 times proves nothing: `repeat` is at least 1",
-        );
+        problems.add(repeat.place, "a scenario that runs 0 times proves nothing: at least 1");
     }
     repeat.value
 }
@@ -185,6 +172,8 @@ fn at_least_once(repeat: &Placed<u32>, problems: &mut Problems) -> u32 {
 fn xfail(written: StringOr<XfailKeys>) -> Xfail {
     match written {
         StringOr::Short(reason) => Xfail { reason, strict: true },
-        StringOr::Full(keys) => Xfail { reason: keys.reason, strict: keys.strict.unwrap_or(true) },
+        StringOr::Full(keys) => {
+            Xfail { reason: keys.reason, strict: keys.strict.0.unwrap_or(true) }
+        }
     }
 }

@@ -2,7 +2,8 @@
 
 use super::expectation::expectations;
 use super::program::{program, sched};
-use super::scenario::positive;
+use super::references::Earlier;
+use super::scenario::timeout;
 use crate::scenario::model::{Action, Signal, Step, WaitFor, Waited};
 use crate::scenario::problem::Problems;
 use crate::scenario::source::Place;
@@ -16,37 +17,53 @@ const KINDS: &str = "load, unload, run, shell, write, sysctl, sysrq, spawn, kill
 
 /// All steps, in order.
 pub fn steps(written: Vec<Placed<StepKeys>>, problems: &mut Problems) -> Vec<Step> {
-    (1..).zip(written).filter_map(|(number, keys)| step(number, keys, problems)).collect()
-}
-
-fn step(number: usize, written: Placed<StepKeys>, problems: &mut Problems) -> Option<Step> {
-    let Placed { value: mut keys, place } = written;
-    let id = keys.id.take();
-    let place = id.as_ref().map_or(place, |id| id.place());
-    let id = id.map_or_else(|| format!("s{number}"), |id| id.as_str().to_owned());
-    check_id(&id, place, problems);
-    let name = keys.name.take();
-    let timeout = keys.timeout.take().and_then(|time| positive(&time, problems));
-    let expect = expectations(keys.expect.take().unwrap_or_default(), problems);
-    let action = action(keys, place, problems)?;
-    Some(Step { id, name, action, timeout, expect, place })
+    let mut earlier = Earlier::default();
+    let mut steps = Vec::new();
+    for (number, Placed { value: mut keys, place }) in (1..).zip(written) {
+        let (id, id_place) = match keys.id.0.take() {
+            Some(id) => (id.as_str().to_owned(), id.place()),
+            None => (format!("s{number}"), place),
+        };
+        check_id(&id, id_place, problems);
+        let step = step(id.clone(), keys, place, &earlier, problems);
+        earlier.add(id, id_place, step.as_ref(), problems);
+        steps.extend(step);
+    }
+    steps
 }
 
 /// Ids end up in kernel log markers, file names and CEL.
 fn check_id(id: &str, place: Place, problems: &mut Problems) {
-    let good = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
+    let good = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-';
     if id.is_empty() || id.len() > 64 || !id.chars().all(good) {
-        problems.add(
-            place,
-            format!("`{id}` is not an id: use up to 64 letters, digits, `-`, `_` and `.`"),
-        );
+        let message = format!("`{id}` is not an id: use up to 64 letters, digits, `-` and `_`");
+        problems.add(place, message);
     }
 }
 
+fn step(
+    id: String,
+    mut keys: StepKeys,
+    place: Place,
+    earlier: &Earlier,
+    problems: &mut Problems,
+) -> Option<Step> {
+    let name = keys.name.0.take();
+    let timeout = timeout(&keys.timeout, problems);
+    let expect = expectations(keys.expect.0.take().unwrap_or_default(), problems);
+    let action = action(keys, place, earlier, problems)?;
+    Some(Step { id, name, action, timeout, expect, place })
+}
+
 /// The one thing that the step does.
-fn action(keys: StepKeys, place: Place, problems: &mut Problems) -> Option<Action> {
+fn action(
+    keys: StepKeys,
+    place: Place,
+    earlier: &Earlier,
+    problems: &mut Problems,
+) -> Option<Action> {
     let before = problems.count();
-    let mut actions = given_actions(keys, place, problems);
+    let mut actions = given_actions(keys, place, earlier, problems);
     let action = actions.pop();
     match (&action, actions.is_empty()) {
         (Some(_), true) => action,
@@ -57,32 +74,34 @@ fn action(keys: StepKeys, place: Place, problems: &mut Problems) -> Option<Actio
         (None, _) => {
             // An action that could not be read has been told of already.
             if problems.count() == before {
-                problems.add_with_help(
-                    place,
-                    "the step does nothing",
-                    format!("give one of {KINDS}"),
-                );
+                let help = format!("give one of {KINDS}");
+                problems.add_with_help(place, "the step does nothing", help);
             }
             None
         }
     }
 }
 
-fn given_actions(keys: StepKeys, place: Place, problems: &mut Problems) -> Vec<Action> {
+fn given_actions(
+    keys: StepKeys,
+    place: Place,
+    earlier: &Earlier,
+    problems: &mut Problems,
+) -> Vec<Action> {
     let actions = [
-        keys.load.map(load),
-        keys.unload.map(Action::Unload),
-        keys.run.and_then(|it| program(it, place, problems)).map(Action::Run),
-        keys.shell.map(Action::Shell),
-        keys.write.and_then(|it| write(it, place, problems)),
-        keys.sysctl.map(Action::Sysctl),
-        keys.sysrq.and_then(|key| key.read(problems)).map(Action::Sysrq),
-        keys.spawn.and_then(|it| program(it, place, problems)).map(Action::Spawn),
-        keys.kill.map(|it| kill(&it, problems)),
-        keys.wait.map(|it| Action::Wait { step: it.step.as_str().to_owned() }),
-        keys.sched.and_then(|it| change_sched(it, place, problems)),
-        keys.wait_for.and_then(|it| wait_for(&it, place, problems)).map(Action::WaitFor),
-        keys.sleep.and_then(|time| time.read(problems)).map(Action::Sleep),
+        keys.load.0.map(load),
+        keys.unload.0.map(Action::Unload),
+        keys.run.0.and_then(|it| program(it, place, problems)).map(Action::Run),
+        keys.shell.0.map(Action::Shell),
+        keys.write.0.and_then(|it| write(it, place, problems)),
+        keys.sysctl.0.is_some().then(|| Action::Sysctl(keys.sysctl.words())),
+        keys.sysrq.read(problems).map(Action::Sysrq),
+        keys.spawn.0.and_then(|it| program(it, place, problems)).map(Action::Spawn),
+        keys.kill.0.map(|it| kill(&it, earlier, problems)),
+        keys.wait.0.map(|it| Action::Wait { step: earlier.target(&it.step, problems) }),
+        keys.sched.0.and_then(|it| change_sched(&it, place, earlier, problems)),
+        keys.wait_for.0.and_then(|it| wait_for(&it, place, problems)).map(Action::WaitFor),
+        keys.sleep.read(problems).map(Action::Sleep),
     ];
     actions.into_iter().flatten().collect()
 }
@@ -90,9 +109,7 @@ fn given_actions(keys: StepKeys, place: Place, problems: &mut Problems) -> Vec<A
 fn load(written: StringOr<LoadKeys>) -> Action {
     match written {
         StringOr::Short(module) => Action::Load { module, params: Default::default() },
-        StringOr::Full(keys) => {
-            Action::Load { module: keys.module, params: keys.params.unwrap_or_default() }
-        }
+        StringOr::Full(keys) => Action::Load { module: keys.module, params: keys.params.words() },
     }
 }
 
@@ -101,35 +118,42 @@ fn write(keys: WriteKeys, place: Place, problems: &mut Problems) -> Option<Actio
         problems.add(place, format!("`{}` is not an absolute path", keys.path));
         return None;
     }
-    Some(Action::Write { path: keys.path, value: keys.value })
+    Some(Action::Write { path: keys.path, value: keys.value.0 })
 }
 
-fn kill(keys: &KillKeys, problems: &mut Problems) -> Action {
-    let signal = keys.signal.as_ref().and_then(|signal| signal.read(problems));
-    Action::Kill { step: keys.step.as_str().to_owned(), signal: signal.unwrap_or(Signal::TERM) }
+fn kill(keys: &KillKeys, earlier: &Earlier, problems: &mut Problems) -> Action {
+    let step = earlier.target(&keys.step, problems);
+    Action::Kill { step, signal: keys.signal.read(problems).unwrap_or(Signal::TERM) }
 }
 
-fn change_sched(mut keys: SchedKeys, place: Place, problems: &mut Problems) -> Option<Action> {
-    let Some(step) = keys.step.take() else {
-        problems
-            .add(place, "`sched` needs `step`: the id of the spawn step whose program it is for");
+fn change_sched(
+    keys: &SchedKeys,
+    place: Place,
+    earlier: &Earlier,
+    problems: &mut Problems,
+) -> Option<Action> {
+    let Some(step) = &keys.step.0 else {
+        let help = "it is the id of the spawn step whose program is meant";
+        problems.add_with_help(place, "`sched` needs `step`", help);
         return None;
     };
-    let sched = sched(&keys, place, problems);
-    Some(Action::Sched { step: step.as_str().to_owned(), sched })
+    let step = earlier.target(step, problems);
+    Some(Action::Sched { step, sched: sched(keys, place, problems) })
 }
 
 fn wait_for(keys: &WaitForKeys, place: Place, problems: &mut Problems) -> Option<WaitFor> {
-    let timeout = keys.timeout.as_ref().and_then(|time| positive(time, problems));
-    let waited = [
-        keys.console.as_ref().and_then(|it| it.read(problems)).map(Waited::Console),
-        keys.report.as_ref().and_then(|it| it.read(problems)).map(Waited::Report),
-        keys.event.as_ref().and_then(|it| it.read(problems)).map(Waited::Event),
-    ];
-    let given = [&keys.console.is_some(), &keys.report.is_some(), &keys.event.is_some()];
-    if given.into_iter().filter(|given| **given).count() != 1 {
-        problems.add(place, "`wait_for` needs exactly one of `console`, `report` and `event`");
+    let given = [keys.console.0.is_some(), keys.report.0.is_some(), keys.event.0.is_some()];
+    if given.into_iter().filter(|given| *given).count() != 1 {
+        let message = "`wait_for` needs exactly one of `console`, `report` and `event`";
+        problems.add(place, message);
+        return None;
     }
+    let waited = [
+        keys.console.read(problems).map(Waited::Console),
+        keys.report.read(problems).map(Waited::Report),
+        keys.event.read(problems).map(Waited::Event),
+    ];
+    let timeout = timeout(&keys.timeout, problems);
     let what = waited.into_iter().flatten().next()?;
     Some(WaitFor { what, timeout })
 }

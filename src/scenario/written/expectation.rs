@@ -3,48 +3,48 @@
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::{Placed, Text};
+use super::{Given, Placed, Text};
 use crate::scenario::model::{Cel, Count, Pattern, Signal, Stopped, Taint};
 
 /// Something that must be true: exactly one form, and why it matters. A plain string is `cel`.
-#[derive(Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
+#[derive(Default, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
 #[schemars(rename = "Expectation")]
 pub struct ExpectationKeys {
     /// Why it matters; printed when it does not hold.
-    pub because: Option<String>,
+    pub because: Given<String>,
 
     /// The kernel printed a report of this kind (`lockdep` stands for every `lockdep.…` too). The
     /// report is then asked for, and does not fail the scenario; nor does the machine's stop, if
     /// it is a panic.
-    pub report: Option<Text<String>>,
+    pub report: Given<Text<String>>,
     /// For `report`: CEL over `report`, which must hold for the reports that count.
     #[serde(rename = "where")]
-    pub condition: Option<Text<Cel>>,
+    pub condition: Given<Text<Cel>>,
     /// For `report`: how many there must be, as `2`, `>=1` or `<=3`. Default: `>=1`.
-    pub count: Option<Text<Count>>,
+    pub count: Given<Text<Count>>,
     /// For `report`: pattern that the report's function must match in full.
-    pub function: Option<Text<Pattern>>,
+    pub function: Given<Text<Pattern>>,
 
     /// A regular expression that the console must match, line by line (`^` and `$` are the ends
     /// of a line).
-    pub console: Option<Text<Pattern>>,
+    pub console: Given<Text<Pattern>>,
     /// A regular expression that no line of the console may match.
-    pub no_console: Option<Text<Pattern>>,
+    pub no_console: Given<Text<Pattern>>,
     /// That there is no kernel report that was not asked for: always so, and stated for people.
-    pub no_reports: Option<Placed<bool>>,
+    pub no_reports: Given<Placed<bool>>,
     /// Exit status of the step's program.
-    pub exit: Option<i32>,
+    pub exit: Given<i32>,
     /// A regular expression that the step's standard output must match.
-    pub stdout: Option<Text<Pattern>>,
+    pub stdout: Given<Text<Pattern>>,
     /// A regular expression that the step's standard error must match.
-    pub stderr: Option<Text<Pattern>>,
+    pub stderr: Given<Text<Pattern>>,
     /// Signal that ended the step's program: name or number.
-    pub signal: Option<Text<Signal>>,
+    pub signal: Given<Text<Signal>>,
     /// Taint flags of the kernel at the end, exactly: letters such as `WO`, or `none`.
-    pub taint: Option<Text<Taint>>,
+    pub taint: Given<Text<Taint>>,
     /// How the machine stopped, before the harness asked it to.
-    pub stopped: Option<Stopped>,
+    pub stopped: Given<Stopped>,
     /// An expression in CEL.
-    pub cel: Option<Text<Cel>>,
+    pub cel: Given<Text<Cel>>,
 }

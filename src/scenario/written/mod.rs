@@ -14,4 +14,4 @@ pub use scenario::{
 };
 pub use short::{ListOr, StringOr};
 pub use step::{KillKeys, LoadKeys, ProgramKeys, SchedKeys, StepKeys, WaitForKeys, WriteKeys};
-pub use text::{Placed, Text};
+pub use text::{Given, Placed, Text, Word};

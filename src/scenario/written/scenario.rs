@@ -5,90 +5,90 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::{ExpectationKeys, Placed, StepKeys, StringOr, Text};
+use super::{ExpectationKeys, Given, Placed, StepKeys, StringOr, Text, Word};
 use crate::scenario::model::{Arch, Backend, ConfigNeed, Date, FileMode, KernelNeed};
 use crate::scenario::units::{Size, Time};
 
 /// A scenario: boots a kernel, drives it through steps, and states what must be true.
-#[derive(Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
+#[derive(Default, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
 #[schemars(title = "kharness scenario", rename = "Scenario")]
 pub struct ScenarioKeys {
     /// What the scenario shows, in a few words. Its id is its path; the name is for people.
-    pub name: Option<String>,
+    pub name: Given<String>,
     /// Why the scenario exists and how to read its result.
-    pub description: Option<String>,
+    pub description: Given<String>,
     /// Words to select scenarios by (`-t`).
-    pub tags: Option<Vec<Text<String>>>,
+    pub tags: Given<Vec<Text<String>>>,
     /// What the kernel and the machine must have. Where they have not, the scenario is skipped,
     /// with the reason.
-    pub requires: Option<RequiresKeys>,
+    pub requires: Given<RequiresKeys>,
     /// Kernel to boot where the command line names none: a build tree, an image, a profile, or
     /// `host`. Paths are relative to the scenario file.
-    pub kernel: Option<String>,
+    pub kernel: Given<String>,
     /// The machine to boot on.
-    pub machine: Option<MachineKeys>,
+    pub machine: Given<MachineKeys>,
     /// Modules to load before the first step, in this order.
-    pub modules: Option<Vec<StringOr<ModuleKeys>>>,
+    pub modules: Given<Vec<StringOr<ModuleKeys>>>,
     /// Files and programs to put into the guest. A string is a program of the host (`stress-ng`,
     /// `/usr/bin/stress-ng`), which keeps its path and brings its shared libraries.
-    pub files: Option<Vec<Placed<StringOr<FileKeys>>>>,
+    pub files: Given<Vec<Placed<StringOr<FileKeys>>>>,
     /// What to do, in order. The first step that fails ends the scenario.
-    pub steps: Option<Vec<Placed<StepKeys>>>,
+    pub steps: Given<Vec<Placed<StepKeys>>>,
     /// What must be true when the last step is done and the guest has become quiet. A kernel
     /// report that is asked for neither here nor by a step nor in `allow` fails the scenario.
-    pub expect: Option<Vec<Placed<StringOr<ExpectationKeys>>>>,
+    pub expect: Given<Vec<Placed<StringOr<ExpectationKeys>>>>,
     /// Kernel reports that are known, and for now do not fail the scenario.
-    pub allow: Option<Vec<AllowKeys>>,
+    pub allow: Given<Vec<AllowKeys>>,
     /// How long each phase may take. The times are for KVM; under emulation they are scaled.
-    pub timeout: Option<TimeoutKeys>,
+    pub timeout: Given<TimeoutKeys>,
     /// How often a failed scenario is tried again, each time in a fresh machine. One that then
     /// passes is `flaky`. Default: 0. A crash is never excused by a retry.
-    pub retries: Option<u32>,
+    pub retries: Given<u32>,
     /// How often the scenario is run, each time in a fresh machine. Default: 1.
     #[schemars(range(min = 1))]
-    pub repeat: Option<Placed<u32>>,
+    pub repeat: Given<Placed<u32>>,
     /// Seed of everything random in the scenario. Default: chosen by the run, and recorded.
-    pub seed: Option<u64>,
+    pub seed: Given<u64>,
     /// The scenario is known to fail: the reason, or a mapping with it.
-    pub xfail: Option<StringOr<XfailKeys>>,
+    pub xfail: Given<StringOr<XfailKeys>>,
 }
 
 /// What the kernel and the machine must have.
-#[derive(Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
+#[derive(Default, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
 #[schemars(rename = "Requires")]
 pub struct RequiresKeys {
     /// Kernel options: `CONFIG_MEMCG` (built in or a module), `CONFIG_KASAN=y`,
     /// `CONFIG_PREEMPT_RT=n`.
-    pub config: Option<Vec<Text<ConfigNeed>>>,
+    pub config: Given<Vec<Text<ConfigNeed>>>,
     /// Architectures that the scenario is for. Default: all.
-    pub arch: Option<Vec<Arch>>,
+    pub arch: Given<Vec<Arch>>,
     /// Kernel version: comparisons joined by commas, such as `>=6.6, <6.12`.
-    pub kernel: Option<Text<KernelNeed>>,
+    pub kernel: Given<Text<KernelNeed>>,
     /// The least number of CPUs.
-    pub cpus: Option<u32>,
+    pub cpus: Given<u32>,
     /// The least memory.
-    pub memory: Option<Text<Size>>,
+    pub memory: Given<Text<Size>>,
 }
 
 /// The machine to boot on.
 #[derive(Default, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
+#[serde(default, deny_unknown_fields)]
 #[schemars(rename = "Machine")]
 pub struct MachineKeys {
     /// Architecture. Default: `x86-64`.
-    pub arch: Option<Arch>,
+    pub arch: Given<Arch>,
     /// Board, as the backend calls it. Default: the architecture's plain virtual machine.
-    pub board: Option<String>,
+    pub board: Given<String>,
     /// Number of CPUs, 1 to 64. Default: 2.
-    pub cpus: Option<Placed<u32>>,
+    pub cpus: Given<Placed<u32>>,
     /// Guest memory. Default: `512MiB`.
-    pub memory: Option<Text<Size>>,
+    pub memory: Given<Text<Size>>,
     /// What runs the guest. Default: `auto`, which is KVM where it works, and else QEMU.
-    pub backend: Option<Backend>,
+    pub backend: Given<Backend>,
     /// Words to append to the kernel command line.
-    pub cmdline: Option<Text<String>>,
+    pub cmdline: Given<Text<String>>,
 }
 
 /// A kernel module and its parameters.
@@ -99,7 +99,8 @@ pub struct ModuleKeys {
     /// Name, without `.ko`.
     pub name: String,
     /// Parameters, as on modprobe's command line.
-    pub params: Option<BTreeMap<String, String>>,
+    #[serde(default)]
+    pub params: Given<BTreeMap<String, Word>>,
 }
 
 /// A file to put into the guest.
@@ -112,7 +113,8 @@ pub struct FileKeys {
     /// Absolute path in the guest.
     pub to: String,
     /// Permission bits in octal, such as `"0755"`. Default: those of the host's file.
-    pub mode: Option<Text<FileMode>>,
+    #[serde(default)]
+    pub mode: Given<Text<FileMode>>,
 }
 
 /// A kernel report that is known.
@@ -123,29 +125,32 @@ pub struct AllowKeys {
     /// Kind of the report; `lockdep` stands for every `lockdep.…` too.
     pub report: Text<String>,
     /// Function that the report must name.
-    pub function: Option<String>,
+    #[serde(default)]
+    pub function: Given<String>,
     /// Why it is known and not fixed.
     pub reason: Text<String>,
     /// Where it is followed up.
-    pub link: Option<String>,
+    #[serde(default)]
+    pub link: Given<String>,
     /// Last day, `YYYY-MM-DD`, on which it is allowed.
-    pub until: Option<Text<Date>>,
+    #[serde(default)]
+    pub until: Given<Text<Date>>,
 }
 
 /// How long each phase may take.
 #[derive(Default, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
+#[serde(default, deny_unknown_fields)]
 #[schemars(rename = "Timeouts")]
 pub struct TimeoutKeys {
     /// From power-on until the agent answers. Default: `30s`.
-    pub boot: Option<Text<Time>>,
+    pub boot: Given<Text<Time>>,
     /// A step that states no `timeout` of its own. Default: `30s`.
-    pub step: Option<Text<Time>>,
+    pub step: Given<Text<Time>>,
     /// How long the guest may give no sign of life: neither console output nor an answer of the
     /// agent. Default: `30s`.
-    pub quiet: Option<Text<Time>>,
+    pub quiet: Given<Text<Time>>,
     /// Everything together, boot included. Default: `5m`.
-    pub total: Option<Text<Time>>,
+    pub total: Given<Text<Time>>,
 }
 
 /// A known failure.
@@ -156,5 +161,6 @@ pub struct XfailKeys {
     /// Why it fails.
     pub reason: String,
     /// Whether passing all the same (`xpass`) fails the run. Default: true.
-    pub strict: Option<bool>,
+    #[serde(default)]
+    pub strict: Given<bool>,
 }

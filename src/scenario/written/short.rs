@@ -9,6 +9,8 @@ use serde::de::value::{MapAccessDeserializer, SeqAccessDeserializer};
 use serde::de::{Error, MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 
+use super::Word;
+
 /// A mapping `Full`, or a string for short.
 #[derive(Debug, Clone)]
 pub enum StringOr<Full> {
@@ -18,11 +20,11 @@ pub enum StringOr<Full> {
     Full(Full),
 }
 
-/// A mapping `Full`, or a list of strings for short.
+/// A mapping `Full`, or a list of words for short.
 #[derive(Debug, Clone)]
 pub enum ListOr<Full> {
     /// The short form.
-    Short(Vec<String>),
+    Short(Vec<Word>),
     /// The mapping.
     Full(Full),
 }
@@ -92,9 +94,10 @@ impl<Full: JsonSchema> JsonSchema for ListOr<Full> {
     }
 
     fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        let words = generator.subschema_for::<Word>();
         let full = generator.subschema_for::<Full>();
         json_schema!({
-            "anyOf": [{ "type": "array", "items": { "type": "string" }, "minItems": 1 }, full]
+            "anyOf": [{ "type": "array", "items": words, "minItems": 1 }, full]
         })
     }
 }

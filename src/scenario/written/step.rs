@@ -5,51 +5,51 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::{ExpectationKeys, ListOr, Placed, StringOr, Text};
+use super::{ExpectationKeys, Given, ListOr, Placed, StringOr, Text, Word};
 use crate::scenario::model::{Pattern, Policy, Signal};
 use crate::scenario::units::Time;
 
 /// One step: exactly one key that says what to do, and what every step may have.
-#[derive(Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
+#[derive(Default, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
 #[schemars(rename = "Step")]
 pub struct StepKeys {
     /// Name for other steps and expectations to refer to. Default: `s1`, `s2`, … by position.
-    pub id: Option<Text<String>>,
+    pub id: Given<Text<String>>,
     /// What the step does, for people.
-    pub name: Option<String>,
+    pub name: Given<String>,
     /// How long it may take. Default: the scenario's `timeout.step`.
-    pub timeout: Option<Text<Time>>,
+    pub timeout: Given<Text<Time>>,
     /// What must be true when it has ended. A step that ends otherwise than with success fails
     /// the scenario, unless it expects that (`exit`, `signal`).
-    pub expect: Option<Vec<Placed<StringOr<ExpectationKeys>>>>,
+    pub expect: Given<Vec<Placed<StringOr<ExpectationKeys>>>>,
 
     /// Load a module: its name, or a mapping with parameters.
-    pub load: Option<StringOr<LoadKeys>>,
+    pub load: Given<StringOr<LoadKeys>>,
     /// Unload a module.
-    pub unload: Option<String>,
+    pub unload: Given<String>,
     /// Run a program and wait for its end: its argv, or a mapping.
-    pub run: Option<ListOr<ProgramKeys>>,
+    pub run: Given<ListOr<ProgramKeys>>,
     /// Run lines in the guest's shell (`sh -e`).
-    pub shell: Option<String>,
+    pub shell: Given<String>,
     /// Write to a file of procfs, sysfs, debugfs or a cgroup, in one `write(2)`.
-    pub write: Option<WriteKeys>,
+    pub write: Given<WriteKeys>,
     /// Set sysctls by their dotted names.
-    pub sysctl: Option<BTreeMap<String, String>>,
+    pub sysctl: Given<BTreeMap<String, Word>>,
     /// Send one sysrq command key.
-    pub sysrq: Option<Text<char>>,
+    pub sysrq: Given<Text<char>>,
     /// Start a program and go on: its argv, or a mapping. Its end is waited for with `wait`.
-    pub spawn: Option<ListOr<ProgramKeys>>,
+    pub spawn: Given<ListOr<ProgramKeys>>,
     /// Send a signal to a spawned program and its process group.
-    pub kill: Option<KillKeys>,
+    pub kill: Given<KillKeys>,
     /// Wait for the end of a spawned program; `expect` then speaks of how it ended.
-    pub wait: Option<WaitKeys>,
+    pub wait: Given<WaitKeys>,
     /// Change the scheduling of a spawned program.
-    pub sched: Option<SchedKeys>,
+    pub sched: Given<SchedKeys>,
     /// Wait until the kernel says something.
-    pub wait_for: Option<WaitForKeys>,
+    pub wait_for: Given<WaitForKeys>,
     /// Do nothing for a time, by the host's clock.
-    pub sleep: Option<Text<Time>>,
+    pub sleep: Given<Text<Time>>,
 }
 
 /// A module to load.
@@ -60,7 +60,8 @@ pub struct LoadKeys {
     /// Name, without `.ko`.
     pub module: String,
     /// Parameters, as on modprobe's command line.
-    pub params: Option<BTreeMap<String, String>>,
+    #[serde(default)]
+    pub params: Given<BTreeMap<String, Word>>,
 }
 
 /// A program to start.
@@ -71,16 +72,20 @@ pub struct ProgramKeys {
     /// Program and arguments. The program is one of the agent's own, or is packed from the host
     /// together with its shared libraries.
     #[schemars(length(min = 1))]
-    pub argv: Vec<String>,
+    pub argv: Vec<Word>,
     /// Environment variables to add.
-    pub env: Option<BTreeMap<String, String>>,
+    #[serde(default)]
+    pub env: Given<BTreeMap<String, Word>>,
     /// What its standard input holds. Default: nothing.
-    pub stdin: Option<String>,
+    #[serde(default)]
+    pub stdin: Given<Word>,
     /// Scheduling to start with.
-    pub sched: Option<SchedKeys>,
+    #[serde(default)]
+    pub sched: Given<SchedKeys>,
     /// Its `/proc/self/oom_score_adj`, -1000 to 1000. Default: 0.
     #[schemars(range(min = -1000, max = 1000))]
-    pub oom_score_adj: Option<Placed<i32>>,
+    #[serde(default)]
+    pub oom_score_adj: Given<Placed<i32>>,
 }
 
 /// What to write, and where.
@@ -91,7 +96,7 @@ pub struct WriteKeys {
     /// Absolute path in the guest.
     pub path: String,
     /// The text to write, exactly: no newline is added.
-    pub value: String,
+    pub value: Word,
 }
 
 /// A signal, and for whom.
@@ -102,7 +107,8 @@ pub struct KillKeys {
     /// Id of an earlier `spawn` step.
     pub step: Text<String>,
     /// Name or number. Default: `TERM`.
-    pub signal: Option<Text<Signal>>,
+    #[serde(default)]
+    pub signal: Given<Text<Signal>>,
 }
 
 /// Whose end to wait for.
@@ -116,42 +122,42 @@ pub struct WaitKeys {
 
 /// Scheduling attributes (sched(7)). What is absent stays as it is.
 #[derive(Default, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
+#[serde(default, deny_unknown_fields)]
 #[schemars(rename = "Sched")]
 pub struct SchedKeys {
     /// Id of an earlier `spawn` step. For a `sched` step only, which must have it.
-    pub step: Option<Text<String>>,
+    pub step: Given<Text<String>>,
     /// Scheduling policy.
-    pub policy: Option<Policy>,
+    pub policy: Given<Policy>,
     /// Static priority of `fifo` and `rr`, 1 to 99.
     #[schemars(range(min = 1, max = 99))]
-    pub priority: Option<Placed<u32>>,
+    pub priority: Given<Placed<u32>>,
     /// Nice value of `other` and `batch`, -20 to 19.
     #[schemars(range(min = -20, max = 19))]
-    pub nice: Option<Placed<i32>>,
+    pub nice: Given<Placed<i32>>,
     /// `deadline`: time that it may run in each period.
-    pub runtime: Option<Text<Time>>,
+    pub runtime: Given<Text<Time>>,
     /// `deadline`: the deadline, counted from the start of the period.
-    pub deadline: Option<Text<Time>>,
+    pub deadline: Given<Text<Time>>,
     /// `deadline`: the period.
-    pub period: Option<Text<Time>>,
+    pub period: Given<Text<Time>>,
     /// CPUs that it may run on.
-    pub cpus: Option<Vec<u32>>,
+    pub cpus: Given<Vec<u32>>,
     /// Cgroup below `/sys/fs/cgroup` to move it into; made if it is missing.
-    pub cgroup: Option<String>,
+    pub cgroup: Given<String>,
 }
 
 /// What to wait for: exactly one of `console`, `report` and `event`.
-#[derive(Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
+#[derive(Default, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
 #[schemars(rename = "WaitFor")]
 pub struct WaitForKeys {
     /// Pattern that a line of the console must match, from the start of this step's boot on.
-    pub console: Option<Text<Pattern>>,
+    pub console: Given<Text<Pattern>>,
     /// Kind of a kernel report, such as `lockdep.circular`; `lockdep` stands for all of its kinds.
-    pub report: Option<Text<String>>,
+    pub report: Given<Text<String>>,
     /// Kind of an event, such as `oom.kill`.
-    pub event: Option<Text<String>>,
+    pub event: Given<Text<String>>,
     /// How long to wait. Default: the step's `timeout`.
-    pub timeout: Option<Text<Time>>,
+    pub timeout: Given<Text<Time>>,
 }
