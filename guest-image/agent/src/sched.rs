@@ -12,6 +12,9 @@ use crate::sys::{self, SchedAttr};
 /// `SCHED_FLAG_RESET_ON_FORK` (include/uapi/linux/sched.h).
 const RESET_ON_FORK: u64 = 1;
 
+/// The highest static priority, `MAX_RT_PRIO - 1` (include/linux/sched/prio.h).
+const TOP_PRIORITY: u32 = 99;
+
 /// Puts the calling thread above everything that it may have to stop: the agent must answer
 /// while a `fifo` task has the CPU. What it forks starts as an ordinary task.
 pub fn rise() -> io::Result<()> {
@@ -19,7 +22,7 @@ pub fn rise() -> io::Result<()> {
         0,
         &SchedAttr {
             policy: number(Policy::Fifo),
-            priority: 99,
+            priority: TOP_PRIORITY,
             flags: RESET_ON_FORK,
             ..SchedAttr::default()
         },
@@ -73,8 +76,11 @@ fn merge(current: SchedAttr, sched: &Sched) -> Result<SchedAttr, Failure> {
     };
     if real_time {
         wanted.priority = sched.priority.unwrap_or(current.priority);
-        if wanted.priority == 0 {
-            return Err(failure("fifo and rr need a priority, 1 to 99"));
+        if !(1..TOP_PRIORITY).contains(&wanted.priority) {
+            return Err(failure(
+                "fifo and rr need a priority, 1 to 98: 99 is the agent's own, which could not stop \
+                 such a task",
+            ));
         }
     } else if sched.priority.is_some() {
         return Err(failure("a priority goes with fifo and rr only"));
@@ -129,4 +135,55 @@ fn threads(pid: u32) -> Result<Vec<i32>, Failure> {
     let directory = format!("/proc/{pid}/task");
     let entries = fs::read_dir(&directory).context(|| format!("no process {pid} any more"))?;
     Ok(entries.flatten().filter_map(|entry| entry.file_name().to_str()?.parse().ok()).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn wanted(sched: &Sched) -> Result<SchedAttr, Failure> {
+        merge(SchedAttr::default(), sched)
+    }
+
+    #[test]
+    fn the_agents_own_priority_is_not_given_away() {
+        for (priority, fine) in [(0, false), (1, true), (98, true), (99, false), (100, false)] {
+            let sched =
+                Sched { policy: Some(Policy::Fifo), priority: Some(priority), ..Sched::default() };
+            assert_eq!(wanted(&sched).is_ok(), fine, "{priority}");
+        }
+    }
+
+    #[test]
+    fn an_ordinary_task_takes_no_priority() {
+        let sched = Sched { priority: Some(1), ..Sched::default() };
+        assert!(wanted(&sched).is_err());
+    }
+
+    #[test]
+    fn what_is_not_stated_stays() {
+        let current = SchedAttr { policy: number(Policy::Batch), nice: 7, ..SchedAttr::default() };
+        let idle = Sched { policy: Some(Policy::Idle), ..Sched::default() };
+        let attr = merge(current, &idle).unwrap();
+        assert_eq!((attr.policy, attr.nice), (number(Policy::Idle), 7));
+        assert!(!changes_policy(&Sched::default()));
+    }
+
+    #[test]
+    fn the_deadline_is_the_period_unless_stated() {
+        let sched = Sched {
+            policy: Some(Policy::Deadline),
+            runtime_ns: Some(1),
+            period_ns: Some(5),
+            ..Sched::default()
+        };
+        let attr = wanted(&sched).unwrap();
+        assert_eq!((attr.runtime, attr.deadline, attr.period), (1, 5, 5));
+    }
+
+    #[test]
+    fn a_cpu_that_cannot_be_is_refused() {
+        assert!(cpu_set(&[u32::MAX]).is_err());
+        assert!(cpu_set(&[0, 3]).unwrap().is_set(3));
+    }
 }

@@ -128,7 +128,7 @@ pub struct Sched {
     /// Policy.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub policy: Option<Policy>,
-    /// Static priority of `fifo` and `rr`, 1 to 99.
+    /// Static priority of `fifo` and `rr`, 1 to 98; 99 is the agent's own.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub priority: Option<u32>,
     /// Nice value of `other` and `batch`, -20 to 19.

@@ -1,0 +1,7 @@
+//! `kh-spin`: tasks that use all CPU time they get, and a measurement of how much that was.
+
+mod measure;
+mod spinner;
+mod task;
+
+pub use measure::{USAGE, run};
