@@ -248,7 +248,7 @@ impl Btf {
     /// a driver's private one.
     ///
     /// # Errors
-    /// [`TypeError::UnknownType`].
+    /// [`TypeError::UnknownType`], without suggestions: see [`Btf::names_like`].
     pub fn find(&self, name: &str) -> Result<TypeId, TypeError> {
         self.all(name)
             .into_iter()
@@ -263,15 +263,13 @@ impl Btf {
                 (rank, members)
             })
             .map(|id| self.resolve(id))
-            .ok_or_else(|| self.unknown(name))
+            .ok_or_else(|| TypeError::UnknownType { name: name.to_owned(), nearest: Vec::new() })
     }
 
-    fn unknown(&self, name: &str) -> TypeError {
-        let names = self.names.iter().map(|(name, _)| self.string(*name));
-        TypeError::UnknownType {
-            name: name.to_owned(),
-            nearest: crate::suggest::nearest(name, names),
-        }
+    /// Names of types like a wrong one. Looks at every name: for error messages only.
+    #[must_use]
+    pub fn names_like(&self, wrong: &str) -> Vec<String> {
+        crate::suggest::nearest(wrong, self.names.iter().map(|(name, _)| self.string(*name)))
     }
 
     /// The type of a per-CPU variable.
