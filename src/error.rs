@@ -9,7 +9,7 @@ use miette::{
 
 use crate::exit::Exit;
 use crate::scenario::Problem;
-use crate::scenario::discover::{DiscoverError, Selection};
+use crate::scenario::discover::Selection;
 
 /// Why a command ended without doing its work.
 #[derive(Debug)]
@@ -22,11 +22,6 @@ impl Failure {
     /// A message, and the exit code that it stands for.
     pub fn new(exit: Exit, message: impl fmt::Display) -> Self {
         Self { exit, diagnostics: vec![Shown::plain(format!("kharness: {message}"))] }
-    }
-
-    /// Mistakes in scenario files.
-    pub fn bad_scenarios(problems: &[Problem]) -> Self {
-        Self { exit: Exit::Usage, diagnostics: problems.iter().map(Shown::from).collect() }
     }
 
     /// Nothing to do.
@@ -44,12 +39,10 @@ impl Failure {
     }
 }
 
-impl From<DiscoverError> for Failure {
-    fn from(error: DiscoverError) -> Self {
-        match error {
-            DiscoverError::Bad(problems) => Self::bad_scenarios(&problems),
-            other => Self::new(Exit::Usage, other),
-        }
+/// Mistakes in scenario files.
+impl From<Vec<Problem>> for Failure {
+    fn from(problems: Vec<Problem>) -> Self {
+        Self { exit: Exit::Usage, diagnostics: problems.iter().map(Shown::from).collect() }
     }
 }
 

@@ -8,39 +8,13 @@ use std::path::{Path, PathBuf};
 use super::load::{Loaded, load};
 use super::problem::Problem;
 
-/// Where scenarios are when nothing says otherwise.
+/// Where scenarios are when nothing says otherwise, and what their ids are counted from.
 pub const ROOT: &str = "scenarios";
-
-/// What went wrong while scenarios were looked for.
-#[derive(Debug, thiserror::Error)]
-pub enum DiscoverError {
-    /// A path that cannot be looked at.
-    #[error("cannot read {}: {source}; name a scenario file or a directory of them", path.display())]
-    Path {
-        /// The path.
-        path: PathBuf,
-        /// The host's words.
-        source: io::Error,
-    },
-    /// Two files that would have the same id.
-    #[error("{} and {} have the same id `{id}`: name one of them, or a directory above both", first.display(), second.display())]
-    SameId {
-        /// The id.
-        id: String,
-        /// One file.
-        first: PathBuf,
-        /// The other.
-        second: PathBuf,
-    },
-    /// Scenario files with mistakes.
-    #[error("{} problems in scenario files", .0.len())]
-    Bad(Vec<Problem>),
-}
 
 /// A scenario file and the id of its scenario.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Found {
-    /// Path below the directory that was given, without extension; `/` between its parts.
+    /// Path below [`ROOT`], or else below the directory that was given, without extension.
     pub id: String,
     /// The file.
     pub path: PathBuf,
@@ -60,6 +34,7 @@ pub struct Selection {
     pub filter: Option<String>,
 }
 
+/// What is looked for, as the answer to "why was nothing found?".
 impl fmt::Display for Selection {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let paths: Vec<_> = self.roots().iter().map(|path| path.display().to_string()).collect();
@@ -67,69 +42,67 @@ impl fmt::Display for Selection {
         if !self.tags.is_empty() {
             write!(f, " with a tag of {}", self.tags.join(", "))?;
         }
-        self.filter.as_ref().map_or(Ok(()), |text| write!(f, " with `{text}` in its name"))
+        self.filter.as_ref().map_or(Ok(()), |text| write!(f, " with `{text}` in its id or name"))
     }
 }
 
 impl Selection {
-    fn roots(&self) -> Vec<PathBuf> {
-        if self.paths.is_empty() { vec![PathBuf::from(ROOT)] } else { self.paths.clone() }
-    }
-
     /// Loads everything that is selected, sorted by id.
     ///
     /// # Errors
-    /// When a path cannot be read, ids collide, or any file has a mistake: selection reads all of
-    /// them, and a broken file must not drop out of a run unseen.
-    pub fn load(&self) -> Result<Vec<Loaded>, DiscoverError> {
+    /// Everything that is wrong with any file, selected or not: a broken file must not drop out
+    /// of a run unseen.
+    pub fn load(&self) -> Result<Vec<Loaded>, Vec<Problem>> {
+        let (found, mut problems) = self.find();
         let mut loaded = Vec::new();
-        let mut problems = Vec::new();
-        for Found { id, path } in self.find()? {
+        for Found { id, path } in found {
             match load(&path, id) {
                 Ok(scenario) => loaded.push(scenario),
-                Err(found) => problems.extend(found),
+                Err(wrong) => problems.extend(wrong),
             }
         }
         if !problems.is_empty() {
-            return Err(DiscoverError::Bad(problems));
+            return Err(problems);
         }
         loaded.retain(|scenario| self.takes(scenario));
         Ok(loaded)
     }
 
-    /// The files, whether selected or not, sorted by id.
-    ///
-    /// # Errors
-    /// When a path cannot be read, or ids collide.
-    pub fn find(&self) -> Result<Vec<Found>, DiscoverError> {
+    /// The files, sorted by id, each once; and what could not be looked at.
+    fn find(&self) -> (Vec<Found>, Vec<Problem>) {
         let mut found = Vec::new();
+        let mut problems = Vec::new();
         for path in self.roots() {
-            find_below(&path, &mut found).map_err(|source| DiscoverError::Path { path, source })?;
+            if let Err(error) = find_below(&path, &mut found) {
+                problems.push(Problem::of_path(&path, format!("cannot read it: {error}")));
+            }
         }
         found.sort_by(|left, right| (&left.id, &left.path).cmp(&(&right.id, &right.path)));
         found.dedup();
-        unique_ids(&found)?;
-        Ok(found)
+        problems.extend(same_ids(&found));
+        (found, problems)
+    }
+
+    fn roots(&self) -> Vec<PathBuf> {
+        if self.paths.is_empty() { vec![PathBuf::from(ROOT)] } else { self.paths.clone() }
     }
 
     fn takes(&self, loaded: &Loaded) -> bool {
         let scenario = &loaded.scenario;
-        let tagged =
-            self.tags.is_empty() || self.tags.iter().any(|tag| scenario.tags.contains(tag));
-        let named = self.filter.as_ref().is_none_or(|text| {
-            loaded.id.contains(text)
-                || scenario.name.as_ref().is_some_and(|name| name.contains(text))
-        });
-        tagged && named
+        let name = scenario.name.as_deref().unwrap_or_default();
+        let tagged = |tag| scenario.tags.contains(tag);
+        let named = |text: &String| loaded.id.contains(text) || name.contains(text);
+        (self.tags.is_empty() || self.tags.iter().any(tagged))
+            && self.filter.as_ref().is_none_or(named)
     }
 }
 
 fn find_below(path: &Path, found: &mut Vec<Found>) -> io::Result<()> {
+    let root = root_of(path);
     if !path.metadata()?.is_dir() {
-        found.push(Found { id: id_of(path, root_of(path)), path: path.to_owned() });
+        found.push(Found { id: id_of(path, root), path: path.to_owned() });
         return Ok(());
     }
-    let root = root_of(path);
     for entry in walkdir::WalkDir::new(path) {
         let entry = entry.map_err(io::Error::from)?;
         let is_yaml = entry.path().extension().is_some_and(|end| end == "yaml" || end == "yml");
@@ -154,16 +127,29 @@ fn id_of(path: &Path, root: &Path) -> String {
     parts.join("/")
 }
 
-fn unique_ids(found: &[Found]) -> Result<(), DiscoverError> {
+/// Results are found by id, so two scenarios must not share one.
+fn same_ids(found: &[Found]) -> Vec<Problem> {
     let mut seen: HashMap<&str, &Path> = HashMap::new();
+    let mut problems = Vec::new();
     for Found { id, path } in found {
         if let Some(first) = seen.insert(id, path) {
-            return Err(DiscoverError::SameId {
-                id: id.clone(),
-                first: first.to_owned(),
-                second: path.clone(),
-            });
+            let message = format!("has the same id `{id}` as {}", first.display());
+            problems.push(Problem::of_path(path, message));
         }
     }
-    Ok(())
+    problems
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ids_count_from_the_scenarios_directory_wherever_it_is() {
+        let id = |path: &str| id_of(Path::new(path), root_of(Path::new(path)));
+        assert_eq!(id("scenarios/oom/global.yaml"), "oom/global");
+        assert_eq!(id("/a/scenarios/oom/global.yaml"), "oom/global");
+        assert_eq!(id("mine/global.yml"), "global");
+        assert_eq!(id("global.yaml"), "global");
+    }
 }

@@ -34,34 +34,34 @@ pub struct Loaded {
 /// the file (YAML, unknown keys, wrong types) only the first, as the rest cannot be read then.
 pub fn load(path: &Path, id: String) -> Result<Loaded, Vec<Problem>> {
     let source = Arc::new(read(path).map_err(|problem| vec![*problem])?);
-    let keys = parse(&source).map_err(|problem| vec![*problem])?;
-    let mut problems = Problems::new(Arc::clone(&source));
+    let scenario = check(&source)?;
+    Ok(Loaded { id, path: path.to_owned(), source, scenario })
+}
+
+/// The scenario that a text states.
+fn check(source: &Arc<Source>) -> Result<Scenario, Vec<Problem>> {
+    let keys = parse(source).map_err(|problem| vec![*problem])?;
+    let mut problems = Problems::new(Arc::clone(source));
     let scenario = resolve(keys, &mut problems);
-    problems.or(Loaded { id, path: path.to_owned(), source, scenario })
+    problems.or(scenario)
 }
 
 fn read(path: &Path) -> Result<Source, Box<Problem>> {
-    let name = path.display().to_string();
-    let unreadable = |message: String, help: Option<&str>| {
-        Box::new(Problem {
-            file: Arc::new(Source { name: name.clone(), text: String::new() }),
-            place: None,
-            message,
-            help: help.map(str::to_owned),
-        })
-    };
-    let bytes =
-        read_bytes(path).map_err(|error| unreadable(format!("cannot read it: {error}"), None))?;
+    let bytes = read_bytes(path)
+        .map_err(|error| Box::new(Problem::of_path(path, format!("cannot read it: {error}"))))?;
     if bytes.len() as u64 > MOST_BYTES {
         let message = format!("larger than {} KiB: this is no scenario file", MOST_BYTES >> 10);
-        return Err(unreadable(message, Some("inputs of a test go into `files`")));
+        let problem = Problem::of_path(path, message);
+        return Err(Box::new(problem.with_help("what a test reads goes into `files`")));
     }
+    let name = path.display().to_string();
     match String::from_utf8(bytes) {
-        Ok(text) => Ok(Source { name: name.clone(), text }),
-        Err(error) => Err(not_utf8(name.clone(), &error)),
+        Ok(text) => Ok(Source { name, text }),
+        Err(error) => Err(not_utf8(name, &error)),
     }
 }
 
+/// Reads no more than it takes to see that a file is too large.
 fn read_bytes(path: &Path) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
     File::open(path)?.take(MOST_BYTES + 1).read_to_end(&mut bytes)?;

@@ -15,20 +15,21 @@ const MOST_DEPTH: usize = 32;
 const MOST_NODES: usize = 100_000;
 /// Events that aliases may replay: enough for shared step lists, too few for an alias bomb.
 const MOST_REPLAYED: usize = 100_000;
+/// Uses of one anchor.
+const MOST_ALIASES: usize = 1000;
 
 /// The keys of `source`.
 ///
 /// # Errors
 /// The first thing that is no YAML, or no key or type of a scenario.
 pub fn parse(source: &Arc<Source>) -> Result<ScenarioKeys, Box<Problem>> {
-    let keys = serde_saphyr::from_str_with_options::<Option<ScenarioKeys>>(&source.text, options())
-        .map_err(|error| problem(source, &error))?;
-    keys.ok_or_else(|| {
+    serde_saphyr::from_str_with_options(&source.text, options()).map_err(|error| {
+        let (message, help) = explain(error.without_snippet());
         Box::new(Problem {
             file: Arc::clone(source),
-            place: Some(super::Place { line: 1, column: 1, length: 0 }),
-            message: "the file states nothing".to_owned(),
-            help: Some("a scenario has at least `steps` or `expect`".to_owned()),
+            place: error.location().map(Into::into),
+            message,
+            help,
         })
     })
 }
@@ -39,26 +40,15 @@ fn options() -> Options {
             max_depth: MOST_DEPTH,
             max_nodes: MOST_NODES,
             max_events: 4 * MOST_NODES,
-            max_documents: 1,
         },
         alias_limits: serde_saphyr::alias_limits! {
             max_total_replayed_events: MOST_REPLAYED,
             max_replay_stack_depth: MOST_DEPTH,
-            max_alias_expansions_per_anchor: 1000,
+            max_alias_expansions_per_anchor: MOST_ALIASES,
         },
         strict_booleans: true,
         with_snippet: false,
     }
-}
-
-fn problem(source: &Arc<Source>, error: &Error) -> Box<Problem> {
-    let (message, help) = explain(error.without_snippet());
-    Box::new(Problem {
-        file: Arc::clone(source),
-        place: error.location().map(Into::into),
-        message,
-        help,
-    })
 }
 
 /// The parser's error in the words of scenario files: what is wrong, and what to do.
@@ -70,20 +60,47 @@ fn explain(error: &Error) -> (String, Option<String>) {
         Error::SerdeUnknownVariant { variant, expected, .. } => {
             (format!("unknown value `{variant}`"), Some(known(variant, expected)))
         }
-        Error::SerdeMissingField { field, .. } => (format!("the key `{field}` is missing"), None),
         Error::DuplicateMappingKey { key, .. } => {
             let key = key.as_deref().map_or_else(String::new, |key| format!(" `{key}`"));
-            (format!("the key{key} is given twice"), Some("keep one of the two".to_owned()))
+            (format!("the key{key} is given twice"), help("keep one of the two"))
         }
         Error::MultipleDocuments { .. } => (
             "a second YAML document begins here".to_owned(),
-            Some("a file holds one scenario: put each into a file of its own".to_owned()),
+            help("a file holds one scenario: put each into a file of its own"),
         ),
-        Error::InvalidBooleanStrict { .. } => {
-            ("not a boolean".to_owned(), Some("write `true` or `false`".to_owned()))
-        }
-        other => (without_place(other), None),
+        Error::NullIntoString { .. } => no_value(),
+        other => (type_message(other), None),
     }
+}
+
+fn type_message(error: &Error) -> String {
+    match error {
+        Error::SerdeMissingField { field, .. } => format!("the key `{field}` is missing"),
+        Error::InvalidBooleanStrict { .. } => "not a boolean: write `true` or `false`".to_owned(),
+        Error::InvalidScalar { ty, .. } => match *ty {
+            "u32" | "u64" => "not a whole number from 0 on, or too large".to_owned(),
+            "i32" => "not a whole number, or too large".to_owned(),
+            other => format!("not a value of the type {other}"),
+        },
+        Error::Unexpected { expected: "sequence start", .. } => {
+            "a list is expected here: `[…]`, or lines that begin with `-`".to_owned()
+        }
+        Error::Unexpected { expected: "mapping start", .. } => {
+            "keys with values are expected here: `key: value`".to_owned()
+        }
+        Error::Unexpected { expected: "string scalar", .. } => {
+            "a single value is expected here, not a list or a mapping".to_owned()
+        }
+        other => without_place(other),
+    }
+}
+
+fn no_value() -> (String, Option<String>) {
+    ("the key has no value".to_owned(), help("give it one, or leave the key out"))
+}
+
+fn help(text: &str) -> Option<String> {
+    Some(text.to_owned())
 }
 
 fn known(word: &str, expected: &[&'static str]) -> String {

@@ -1,5 +1,6 @@
 //! What is wrong with a scenario file, and where.
 
+use std::path::Path;
 use std::sync::Arc;
 
 use super::source::{Place, Source};
@@ -16,6 +17,25 @@ pub struct Problem {
     pub message: String,
     /// What to do.
     pub help: Option<String>,
+}
+
+impl Problem {
+    /// Something wrong with a file as a whole.
+    pub fn of_path(path: &Path, message: impl Into<String>) -> Self {
+        let name = path.display().to_string();
+        Self {
+            file: Arc::new(Source { name, text: String::new() }),
+            place: None,
+            message: message.into(),
+            help: None,
+        }
+    }
+
+    /// The same, and what to do.
+    #[must_use]
+    pub fn with_help(self, help: impl Into<String>) -> Self {
+        Self { help: Some(help.into()), ..self }
+    }
 }
 
 /// Collects what is wrong with one file, so that all of it is told at once.

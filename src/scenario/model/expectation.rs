@@ -3,15 +3,12 @@
 use std::borrow::Cow;
 use std::fmt;
 use std::str::FromStr;
-use std::sync::Arc;
 
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Serialize, Serializer};
 
+use super::{Cel, Signal, Taint};
 use crate::scenario::source::Place;
-
-use super::Signal;
-pub use super::words::Taint;
 
 /// Something that must be true of a step or of a whole scenario.
 #[derive(Debug, Clone, Serialize)]
@@ -182,7 +179,12 @@ impl FromStr for Pattern {
                 regex::Error::CompiledTooBig(_) => {
                     format!("the pattern `{text}` is too large; repeat less")
                 }
-                error => format!("not a regular expression: {error}"),
+                error => {
+                    // The crate draws the pattern first; our own messages point into the file.
+                    let text = error.to_string();
+                    let why = text.lines().last().unwrap_or_default();
+                    format!("not a regular expression: {}", why.trim_start_matches("error: "))
+                }
             })
     }
 }
@@ -203,54 +205,6 @@ impl JsonSchema for Pattern {
             "type": "string",
             "format": "regex",
             "description": "A regular expression; `^` and `$` are the ends of lines.",
-        })
-    }
-}
-
-/// A compiled CEL expression.
-#[derive(Debug, Clone)]
-pub struct Cel {
-    /// The expression as it was written.
-    pub text: String,
-    /// The program.
-    pub program: Arc<cel::Program>,
-}
-
-impl PartialEq for Cel {
-    fn eq(&self, other: &Self) -> bool {
-        self.text == other.text
-    }
-}
-
-impl FromStr for Cel {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        let program = cel::Program::compile(text).map_err(|errors| {
-            let first = errors.errors.first();
-            let (line, column) = first.map_or((1, 1), |error| error.pos);
-            let why = first.map_or("no expression", |error| error.msg.as_str());
-            format!("not a CEL expression: {why} (its line {line}, column {column})")
-        })?;
-        Ok(Self { text: text.to_owned(), program: Arc::new(program) })
-    }
-}
-
-impl Serialize for Cel {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(&self.text)
-    }
-}
-
-impl JsonSchema for Cel {
-    fn schema_name() -> Cow<'static, str> {
-        "Cel".into()
-    }
-
-    fn json_schema(_: &mut SchemaGenerator) -> Schema {
-        json_schema!({
-            "type": "string",
-            "description": "An expression in CEL, the Common Expression Language.",
         })
     }
 }

@@ -27,7 +27,9 @@ pub struct Machine {
 }
 
 /// Processor architectures.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[derive(
+    Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Deserialize, Serialize, JsonSchema,
+)]
 #[serde(rename_all = "kebab-case")]
 pub enum Arch {
     /// 64-bit x86.
@@ -48,7 +50,9 @@ impl fmt::Display for Arch {
 }
 
 /// What may run a guest.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[derive(
+    Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema, clap::ValueEnum,
+)]
 #[serde(rename_all = "kebab-case")]
 pub enum Backend {
     /// Our own machine on KVM where KVM works, and else QEMU.
@@ -58,4 +62,14 @@ pub enum Backend {
     Kvm,
     /// QEMU, with KVM where it works and else by emulation.
     Qemu,
+}
+
+impl fmt::Display for Backend {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Auto => "auto",
+            Self::Kvm => "kvm",
+            Self::Qemu => "qemu",
+        })
+    }
 }

@@ -5,11 +5,9 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Expectation, Pattern};
+use super::{Expectation, Pattern, Signal};
 use crate::scenario::source::Place;
 use crate::scenario::units::Time;
-
-pub use super::words::Signal;
 
 /// One step.
 #[derive(Debug, Clone, Serialize)]

@@ -1,9 +1,9 @@
 //! Expectations: exactly one form each.
 
-use crate::scenario::model::{Cel, Expectation, Form, ReportMatch};
+use crate::scenario::model::{Cel, CelError, Expectation, Form, ReportMatch};
 use crate::scenario::problem::Problems;
 use crate::scenario::source::Place;
-use crate::scenario::written::{ExpectationKeys, Placed, StringOr};
+use crate::scenario::written::{ExpectationKeys, Given, Placed, StringOr, Text};
 
 /// The keys that are forms, for people who gave none.
 const FORMS: &str = "report, console, no_console, no_reports, exit, stdout, stderr, signal, taint, \
@@ -24,7 +24,7 @@ fn expectation(
     let place = written.place;
     match written.value {
         StringOr::Short(text) => {
-            let cel = text.parse::<Cel>().map_err(|error| problems.add(place, error)).ok()?;
+            let cel = cel(&text, place, problems)?;
             Some(Expectation { form: Form::Cel(cel), because: None, place })
         }
         StringOr::Full(mut keys) => {
@@ -88,7 +88,7 @@ fn given_forms(keys: &ExpectationKeys, problems: &mut Problems) -> Vec<Form> {
         keys.signal.read(problems).map(Form::Signal),
         keys.taint.read(problems).map(Form::Taint),
         keys.stopped.0.map(Form::Stopped),
-        keys.cel.read(problems).map(Form::Cel),
+        given_cel(&keys.cel, problems).map(Form::Cel),
     ];
     forms.into_iter().flatten().collect()
 }
@@ -96,7 +96,7 @@ fn given_forms(keys: &ExpectationKeys, problems: &mut Problems) -> Vec<Form> {
 fn report(keys: &ExpectationKeys, problems: &mut Problems) -> Option<ReportMatch> {
     Some(ReportMatch {
         kind: keys.report.read(problems)?,
-        condition: keys.condition.read(problems),
+        condition: given_cel(&keys.condition, problems),
         function: keys.function.read(problems),
         count: keys.count.read(problems).unwrap_or_default(),
     })
@@ -111,4 +111,35 @@ fn no_reports(stated: &Placed<bool>, problems: &mut Problems) -> Option<Form> {
         );
     }
     stated.value.then_some(Form::NoReports(true))
+}
+
+fn given_cel(written: &Given<Text<Cel>>, problems: &mut Problems) -> Option<Cel> {
+    let text = written.0.as_ref()?;
+    cel(text.as_str(), text.place(), problems)
+}
+
+/// Compiles an expression; a mistake is told of at its own place in the file.
+fn cel(text: &str, place: Place, problems: &mut Problems) -> Option<Cel> {
+    let error = match text.parse::<Cel>() {
+        Ok(cel) => return Some(cel),
+        Err(error) => error,
+    };
+    let at = match error {
+        CelError::Syntax { line: 1, column, .. } => within(place, text, column),
+        _ => place,
+    };
+    problems.add(at, error.to_string());
+    None
+}
+
+/// The place of column `column` of a scalar `text`, which is plain or in quotes. In one that is
+/// folded or escaped columns have moved: its start is the best there is.
+fn within(place: Place, text: &str, column: usize) -> Place {
+    let quote = match place.length.checked_sub(text.len()) {
+        Some(0) => 0,
+        Some(2) => 1,
+        _ => return place,
+    };
+    let into = u32::try_from(column.saturating_sub(1) + quote).unwrap_or(0);
+    Place { column: place.column.saturating_add(into), length: 0, ..place }
 }

@@ -1,6 +1,7 @@
 //! The top level: defaults, and everything that has a place of its own.
 
 use super::expectation::expectations;
+use super::names::check_names;
 use super::step::steps;
 use crate::scenario::model::{
     Allowance, GuestFile, Machine, Module, Requires, Scenario, Timeouts, Xfail,
@@ -31,7 +32,7 @@ pub fn resolve(keys: ScenarioKeys, problems: &mut Problems) -> Scenario {
         let help = "a scenario has `steps`, or at least an `expect` on the boot";
         problems.add_with_help(start, "the scenario tests nothing", help);
     }
-    Scenario {
+    let scenario = Scenario {
         name: keys.name.0,
         description: keys.description.0,
         tags: keys.tags.0.iter().flatten().filter_map(|tag| tag.read(problems)).collect(),
@@ -50,7 +51,9 @@ pub fn resolve(keys: ScenarioKeys, problems: &mut Problems) -> Scenario {
         repeat: keys.repeat.0.map_or(1, |repeat| at_least_once(&repeat, problems)),
         seed: keys.seed.0,
         xfail: keys.xfail.0.map(xfail),
-    }
+    };
+    check_names(&scenario, problems);
+    scenario
 }
 
 fn requires(keys: &RequiresKeys, problems: &mut Problems) -> Requires {

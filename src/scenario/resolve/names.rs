@@ -1,0 +1,71 @@
+//! Names in CEL: each is in scope, and each step that is spoken of exists.
+
+use std::collections::HashSet;
+
+use crate::scenario::model::{Cel, Expectation, Form, Scenario};
+use crate::scenario::problem::Problems;
+use crate::scenario::source::Place;
+use crate::scenario::suggest::nearest;
+
+/// The names that every expression may use.
+pub const NAMES: [&str; 7] = ["boot", "console", "events", "metrics", "reports", "steps", "taint"];
+
+/// The name that `where` may use besides: the report that is looked at.
+const REPORT: &str = "report";
+
+/// Types of CEL, which are names too.
+const TYPES: [&str; 10] =
+    ["bool", "bytes", "double", "int", "list", "map", "null_type", "string", "type", "uint"];
+
+/// Checks the names in all expressions of `scenario`.
+pub fn check_names(scenario: &Scenario, problems: &mut Problems) {
+    let ids: HashSet<&str> = scenario.steps.iter().map(|step| step.id.as_str()).collect();
+    let of_steps = scenario.steps.iter().flat_map(|step| &step.expect);
+    for expectation in scenario.expect.iter().chain(of_steps) {
+        let Some((cel, extra)) = cel(expectation) else { continue };
+        let mentions = cel.mentions();
+        for name in &mentions.names {
+            check_name(name, extra, expectation.place, problems);
+        }
+        for id in &mentions.steps {
+            check_step(id, &ids, expectation.place, problems);
+        }
+    }
+}
+
+/// The expression in an expectation, and the names that only it may use.
+fn cel(expectation: &Expectation) -> Option<(&Cel, &[&str])> {
+    match &expectation.form {
+        Form::Cel(cel) => Some((cel, &[])),
+        Form::Report(report) => report.condition.as_ref().map(|cel| (cel, &[REPORT][..])),
+        _ => None,
+    }
+}
+
+fn check_name(name: &str, extra: &[&str], place: Place, problems: &mut Problems) {
+    let known = || NAMES.iter().chain(extra).copied();
+    if known().chain(TYPES).any(|known| known == name) {
+        return;
+    }
+    let all = format!("in scope are {}", known().collect::<Vec<_>>().join(", "));
+    let help = match nearest(name, known()) {
+        Some(near) => format!("did you mean `{near}`? {all}"),
+        None => all,
+    };
+    problems.add_with_help(place, format!("unknown name `{name}` in the expression"), help);
+}
+
+fn check_step(id: &str, ids: &HashSet<&str>, place: Place, problems: &mut Problems) {
+    if ids.contains(id) {
+        return;
+    }
+    let help = match nearest(id, ids.iter().copied()) {
+        Some(near) => format!("did you mean `{near}`?"),
+        None => "steps without an `id` are s1, s2, … by position".to_owned(),
+    };
+    problems.add_with_help(
+        place,
+        format!("the expression speaks of a step `{id}`; there is none"),
+        help,
+    );
+}
