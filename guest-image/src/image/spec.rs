@@ -76,3 +76,6 @@ impl ImageSpec {
         Ok(Image { initramfs })
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -189,3 +189,6 @@ fn checked(path: &str) -> Result<&str, ArchiveError> {
     }
     Ok(name)
 }
+
+#[cfg(test)]
+mod tests;

@@ -49,3 +49,33 @@ fn gzip(archive: &[u8]) -> io::Result<Vec<u8>> {
     encoder.write_all(archive)?;
     encoder.finish()
 }
+
+#[cfg(test)]
+mod tests {
+    use std::io::Read;
+
+    use super::*;
+
+    const INPUT: &[u8] = b"some bytes, and some bytes again, and some bytes again";
+
+    #[test]
+    fn nothing_is_lost() {
+        let mut unzipped = Vec::new();
+        let zipped = Compression::Gzip.apply(INPUT.to_vec()).unwrap();
+        flate2::read::GzDecoder::new(&zipped[..]).read_to_end(&mut unzipped).unwrap();
+        assert_eq!(unzipped, INPUT);
+        let compressed = zstd::bulk::compress(INPUT, zstd::DEFAULT_COMPRESSION_LEVEL).unwrap();
+        let padded = Compression::Zstd.apply(INPUT.to_vec()).unwrap();
+        assert_eq!(padded[..compressed.len()], compressed);
+        assert_eq!(zstd::bulk::decompress(&compressed, 1 << 10).unwrap(), INPUT);
+    }
+
+    #[test]
+    fn all_are_padded_and_the_same_each_time() {
+        for compression in [Compression::None, Compression::Gzip, Compression::Zstd] {
+            let bytes = compression.apply(INPUT.to_vec()).unwrap();
+            assert_eq!(bytes.len() % 4, 0);
+            assert_eq!(bytes, compression.apply(INPUT.to_vec()).unwrap());
+        }
+    }
+}

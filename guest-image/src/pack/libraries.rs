@@ -13,9 +13,6 @@ use crate::pack::{PackError, host};
 /// the guest's as well.
 const LOADER_CACHE: &str = "/etc/ld.so.cache";
 
-/// Depth of `include` in ld.so.conf at which a loop is assumed.
-const INCLUDE_DEPTH: u32 = 8;
-
 /// An object whose libraries are to be found.
 struct Object {
     /// Where the loader finds it: what `$ORIGIN` is relative to.
@@ -96,7 +93,7 @@ impl Object {
 /// Directories of ld.so.conf, then those built into the loader: beside the loader itself, which
 /// is how distributions with several architectures do it, and the traditional ones.
 fn system_directories(loading: &Loading) -> Vec<PathBuf> {
-    let mut directories = configured(Path::new("/etc/ld.so.conf"), INCLUDE_DEPTH);
+    let mut directories = configured(Path::new("/etc/ld.so.conf"), &mut BTreeSet::new());
     let interpreter = loading.interpreter.as_ref();
     let loader = interpreter.and_then(|path| fs::canonicalize(path).ok());
     directories.extend(loader.as_deref().and_then(Path::parent).map(Path::to_owned));
@@ -110,16 +107,22 @@ fn system_directories(loading: &Loading) -> Vec<PathBuf> {
 }
 
 /// Directories of an ld.so.conf file (ldconfig(8)): one a line, `#` comments, `include PATTERN`.
-fn configured(file: &Path, depth: u32) -> Vec<PathBuf> {
+/// A file that has been `seen` adds nothing.
+fn configured(file: &Path, seen: &mut BTreeSet<PathBuf>) -> Vec<PathBuf> {
+    let Ok(real) = fs::canonicalize(file) else {
+        return Vec::new();
+    };
+    if !seen.insert(real) {
+        return Vec::new();
+    }
     let text = fs::read_to_string(file).unwrap_or_default();
     let mut directories = Vec::new();
     for line in text.lines() {
         let line = line.split('#').next().unwrap_or_default().trim();
         if let Some(pattern) = line.strip_prefix("include ") {
             let base = file.parent().unwrap_or(Path::new("/"));
-            if let Some(depth) = depth.checked_sub(1) {
-                let files = matches(&base.join(pattern.trim()));
-                directories.extend(files.iter().flat_map(|file| configured(file, depth)));
+            for included in matches(&base.join(pattern.trim())) {
+                directories.extend(configured(&included, seen));
             }
         } else if line.starts_with('/') {
             directories.push(PathBuf::from(line));
@@ -145,4 +148,60 @@ fn matches(pattern: &Path) -> Vec<PathBuf> {
     let mut files: Vec<_> = entries.flatten().map(|entry| entry.path()).filter(fits).collect();
     files.sort();
     files
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn object(rpath: &[&str], runpath: &[&str], inherited: &[&str]) -> Object {
+        let own = |list: &[&str]| list.iter().map(|&word| word.to_owned()).collect();
+        let loading = Loading {
+            machine: (62, true),
+            rpath: own(rpath),
+            runpath: own(runpath),
+            ..Loading::default()
+        };
+        let inherited: Vec<PathBuf> = inherited.iter().map(PathBuf::from).collect();
+        Object::new("/opt/app/bin/app".into(), loading, &inherited)
+    }
+
+    #[test]
+    fn origin_is_where_the_object_is() {
+        let object = object(&["$ORIGIN/../lib", "${ORIGIN}/x", "relative"], &[], &[]);
+        let expected = ["/opt/app/bin/../lib", "/opt/app/bin/x"].map(PathBuf::from);
+        assert_eq!(object.inherited, expected);
+    }
+
+    #[test]
+    fn a_runpath_switches_rpaths_off() {
+        let object = object(&["/own"], &["/run"], &["/parent"]);
+        assert!(object.inherited.is_empty());
+    }
+
+    #[test]
+    fn own_rpaths_come_before_inherited_ones() {
+        let object = object(&["/own"], &[], &["/parent"]);
+        assert_eq!(object.inherited, ["/own", "/parent"].map(PathBuf::from));
+    }
+
+    #[test]
+    fn a_missing_library_is_named() {
+        let error = object(&[], &[], &[]).find("libnone.so.1", &[]).err().unwrap();
+        assert!(error.to_string().contains("libnone.so.1"), "{error}");
+    }
+
+    #[test]
+    fn configuration_files_include_others_but_not_themselves() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = |name: &str| directory.path().join(name);
+        fs::create_dir(path("conf.d")).unwrap();
+        fs::write(path("ld.so.conf"), "# comment\ninclude conf.d/*.conf\n/last # really\n")
+            .unwrap();
+        fs::write(path("conf.d/b.conf"), "/b\ninclude ../ld.so.conf\n").unwrap();
+        fs::write(path("conf.d/a.conf"), "/a\n").unwrap();
+        fs::write(path("conf.d/c.txt"), "/c\n").unwrap();
+        let directories = configured(&path("ld.so.conf"), &mut BTreeSet::new());
+        assert_eq!(directories, ["/a", "/b", "/last"].map(PathBuf::from));
+    }
 }

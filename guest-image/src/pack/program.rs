@@ -78,3 +78,105 @@ fn add_interpreters(
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::os::unix::fs::PermissionsExt;
+    use std::process::Command;
+
+    use tempfile::TempDir;
+
+    use super::*;
+
+    fn script(directory: &TempDir, name: &str, text: &str) -> String {
+        let path = directory.path().join(name);
+        fs::write(&path, text).unwrap();
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
+        path.to_str().unwrap().to_owned()
+    }
+
+    fn packed(name: &str) -> Archive {
+        let mut archive = Archive::new();
+        program(&mut archive, name).unwrap();
+        archive
+    }
+
+    /// Every object that the loader itself says it would use for `path`, by its resolved path.
+    fn loader_says(path: &Path) -> Vec<PathBuf> {
+        let output = Command::new("ldd").arg(path).output().unwrap();
+        let text = String::from_utf8(output.stdout).unwrap();
+        let paths = text.lines().filter_map(|line| {
+            let line = line.split(" (0x").next()?;
+            let path = line.rsplit("=> ").next()?.trim();
+            path.starts_with('/').then(|| fs::canonicalize(path).unwrap())
+        });
+        paths.collect()
+    }
+
+    #[test]
+    fn what_the_loader_would_use_is_packed() {
+        // Dynamic programs of any Linux host, from few libraries to many.
+        for name in ["ls", "bash", "tar", "python3", "perl", "git", "ssh"] {
+            let Ok(path) = host::find(name) else { continue };
+            let archive = packed(name);
+            for library in loader_says(&path) {
+                assert!(
+                    archive.contains(library.to_str().unwrap()),
+                    "{name}: {}",
+                    library.display()
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn the_link_that_names_a_program_leads_to_it() {
+        let directory = tempfile::tempdir().unwrap();
+        let real = script(&directory, "real", "#!/bin/sh\n");
+        let link = directory.path().join("link");
+        std::os::unix::fs::symlink("real", &link).unwrap();
+        let archive = packed(link.to_str().unwrap());
+        assert!(archive.contains(link.to_str().unwrap()));
+        assert!(archive.contains(&real));
+    }
+
+    #[test]
+    fn a_script_brings_its_interpreter() {
+        let directory = tempfile::tempdir().unwrap();
+        assert!(packed(&script(&directory, "a", "#! /bin/sh -e\n")).contains("/bin/sh"));
+        let archive = packed(&script(&directory, "b", "#!/usr/bin/env -S bash -e\n"));
+        let bash = host::find("bash").unwrap();
+        assert!(archive.contains("/usr/bin/env"));
+        assert!(archive.contains(bash.to_str().unwrap()));
+    }
+
+    #[test]
+    fn what_a_script_lacks_is_named() {
+        let directory = tempfile::tempdir().unwrap();
+        for line in ["#!/nonexistent/interpreter\n", "#!/usr/bin/env nonexistent\n"] {
+            let path = script(&directory, "script", line);
+            let error = program(&mut Archive::new(), &path).unwrap_err();
+            assert!(matches!(error, PackError::Missing { .. }), "{error}");
+        }
+    }
+
+    #[test]
+    fn scripts_that_interpret_each_other_end() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("loop");
+        let path = script(&directory, "loop", &format!("#!{}\n", path.display()));
+        // Packed once; the kernel refuses it with ELOOP when it is run.
+        assert!(packed(&path).contains(&path));
+    }
+
+    #[test]
+    fn what_is_no_program_is_refused() {
+        let directory = tempfile::tempdir().unwrap();
+        for text in ["", "text", "#!", "#!\n", "\x7fELF"] {
+            let path = script(&directory, "file", text);
+            let error = program(&mut Archive::new(), &path).unwrap_err();
+            assert!(matches!(error, PackError::NotAProgram { .. }), "{text:?}: {error}");
+        }
+    }
+}
