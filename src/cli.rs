@@ -4,7 +4,7 @@ use std::io::IsTerminal;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-use crate::commands::{check, completions, explain, list, schema};
+use crate::commands::{check, completions, explain, kernel, list, run, schema, triage};
 use crate::error::Failure;
 use crate::exit::Exit;
 
@@ -65,12 +65,18 @@ impl Color {
 /// The commands.
 #[derive(Debug, Subcommand)]
 pub enum Command {
+    /// Run scenarios: boot a kernel, drive it, and judge it
+    Run(run::Args),
     /// Check scenario files without booting anything
     Check(check::Args),
     /// Print a scenario fully resolved: every default, id and unit
     Explain(explain::Args),
     /// List the scenarios
     List(list::Args),
+    /// Print the kernel reports of a log
+    Triage(triage::Args),
+    /// Fetch, list, show and remove kernels
+    Kernel(kernel::Args),
     /// Print the JSON Schema of scenario files
     Schema(schema::Args),
     /// Print the completion script of a shell
@@ -84,9 +90,12 @@ impl Command {
     /// When it could not do its work; the failure knows its exit code.
     pub fn run(self, global: &Global) -> Result<Exit, Failure> {
         match self {
+            Self::Run(args) => run::run(&args, global),
             Self::Check(args) => check::run(&args, global),
             Self::Explain(args) => explain::run(&args),
             Self::List(args) => list::run(&args),
+            Self::Triage(args) => triage::run(&args, global),
+            Self::Kernel(args) => kernel::run(&args, global),
             Self::Schema(args) => schema::run(&args),
             Self::Completions(args) => completions::run(&args),
         }

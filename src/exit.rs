@@ -16,6 +16,8 @@ pub enum Exit {
     Harness = 3,
     /// Nothing was selected.
     Nothing = 4,
+    /// Ctrl-C, as shells count it.
+    Interrupted = 130,
 }
 
 impl From<Exit> for ExitCode {

@@ -4,7 +4,14 @@ mod cli;
 mod commands;
 mod error;
 mod exit;
+mod output;
+mod plan;
+mod results;
+mod run;
 mod scenario;
+mod suite;
+mod triage;
+mod verdict;
 
 use std::process::ExitCode;
 

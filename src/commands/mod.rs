@@ -3,5 +3,8 @@
 pub mod check;
 pub mod completions;
 pub mod explain;
+pub mod kernel;
 pub mod list;
+pub mod run;
 pub mod schema;
+pub mod triage;

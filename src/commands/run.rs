@@ -40,6 +40,9 @@ pub struct Args {
     /// Directory for everything that the run leaves [default: one below $XDG_STATE_HOME]
     #[arg(long, value_name = "DIR")]
     run_dir: Option<PathBuf>,
+    /// Seed of everything random, for scenarios that state none [default: a new one]
+    #[arg(long, value_name = "N")]
+    seed: Option<u64>,
     /// Write the results document to standard output, and everything else to standard error
     #[arg(long)]
     json: bool,
@@ -74,7 +77,8 @@ pub fn run(args: &Args, global: &Global) -> Result<Exit, Failure> {
     let dir = RunDir::create(args.run_dir.as_deref(), started).map_err(harness)?;
     listen_for_interrupts()?;
 
-    let run = run_info(&dir, started, &engine);
+    let seed = args.seed.unwrap_or_else(|| fresh_seed(started));
+    let run = run_info(&dir, started, seed, &engine);
     let terminal = Terminal::new(global.quiet, args.json);
     let names: Vec<String> =
         kernels.all().map(|kernel| format!("{} ({})", kernel.source, kernel.release)).collect();
@@ -83,6 +87,7 @@ pub fn run(args: &Args, global: &Global) -> Result<Exit, Failure> {
         timeout_scale: args.timeout_scale.unwrap_or_else(|| scale_of(engine.backend())),
         jobs: args.jobs.unwrap_or_else(default_jobs),
         cache: kernels.cache().root().to_owned(),
+        seed,
         repro: repro_words(args),
         engine,
     };
@@ -137,13 +142,19 @@ fn repro_words(args: &Args) -> Vec<String> {
     words
 }
 
-fn run_info(dir: &RunDir, started: DateTime<Utc>, engine: &Engine) -> RunInfo {
+/// Any number will do that differs from run to run and is easy to read and type.
+fn fresh_seed(started: DateTime<Utc>) -> u64 {
+    u64::from(started.timestamp_subsec_micros())
+}
+
+fn run_info(dir: &RunDir, started: DateTime<Utc>, seed: u64, engine: &Engine) -> RunInfo {
     RunInfo {
         id: dir.id.clone(),
         started: started.to_rfc3339_opts(SecondsFormat::Secs, true),
         host: host_info(),
         backend: engine.backend().to_string(),
         backend_reason: engine.reason.clone(),
+        seed,
         duration_ms: 0,
         interrupted: false,
         dir: dir.path.display().to_string(),
@@ -171,13 +182,11 @@ fn kernel_info(kernel: &guest_image::kernel::Kernel) -> KernelInfo {
 
 /// Keeps the document on disk; a full disk must not lose what is on the terminal.
 fn save(dir: &RunDir, document: &Document) {
-    let written = serde_json::to_vec_pretty(document)
-        .map_err(io::Error::from)
-        .and_then(|json| {
-            let partial = dir.path.join("results.json.partial");
-            fs::write(&partial, json)?;
-            fs::rename(&partial, dir.path.join("results.json"))
-        });
+    let written = serde_json::to_vec_pretty(document).map_err(io::Error::from).and_then(|json| {
+        let partial = dir.path.join("results.json.partial");
+        fs::write(&partial, json)?;
+        fs::rename(&partial, dir.path.join("results.json"))
+    });
     if let Err(error) = written {
         let path = dir.path.join("results.json");
         anstream::eprintln!("kharness: cannot write {}: {error}", path.display());

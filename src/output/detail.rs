@@ -41,7 +41,8 @@ fn steps(text: &mut String, result: &TestResult) {
 
 fn expectations(text: &mut String, result: &TestResult) {
     for expectation in result.expectations.iter().filter(|expectation| !expectation.held) {
-        let of = expectation.step.as_ref().map(|step| format!(" of step {step}")).unwrap_or_default();
+        let of =
+            expectation.step.as_ref().map(|step| format!(" of step {step}")).unwrap_or_default();
         let _ = writeln!(text, "  expected{of}: {}", expectation.text);
         for detail in &expectation.details {
             let _ = writeln!(text, "    {detail}");

@@ -21,7 +21,11 @@ impl Progress {
         } else {
             ProgressDrawTarget::hidden()
         };
-        Self { bar: ProgressBar::with_draw_target(None, target), running: Mutex::default(), to_stderr }
+        Self {
+            bar: ProgressBar::with_draw_target(None, target),
+            running: Mutex::default(),
+            to_stderr,
+        }
     }
 
     pub fn begin(&self, tests: usize) {

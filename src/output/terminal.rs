@@ -32,7 +32,11 @@ impl Terminal {
         if self.quiet {
             return;
         }
-        self.line(GOOD, "Starting", &format!("{} · kernel {}", count(tests, "test"), kernels.join(", ")));
+        self.line(
+            GOOD,
+            "Starting",
+            &format!("{} · kernel {}", count(tests, "test"), kernels.join(", ")),
+        );
         self.line(GOOD, "Backend", &format!("{}: {}", run.backend, run.backend_reason));
     }
 
@@ -95,8 +99,17 @@ fn summary(results: &[TestResult]) -> String {
     for result in results {
         *counts.entry(word(result.status)).or_default() += 1;
     }
-    let parts: Vec<String> = ["passed", "failed", "crashed", "timed out", "errors", "flaky", "xfailed",
-        "xpassed", "skipped"]
+    let parts: Vec<String> = [
+        "passed",
+        "failed",
+        "crashed",
+        "timed out",
+        "errors",
+        "flaky",
+        "xfailed",
+        "xpassed",
+        "skipped",
+    ]
     .iter()
     .filter_map(|word| counts.get(word).map(|count| format!("{count} {word}")))
     .collect();

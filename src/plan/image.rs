@@ -63,10 +63,14 @@ fn programs(scenario: &Scenario) -> Vec<String> {
         File::File { .. } => None,
     });
     // A path that a `files` entry puts there is not the host's.
-    let put: Vec<&String> = scenario.files.iter().filter_map(|file| match file {
-        File::File { to, .. } => Some(to),
-        File::Program(_) => None,
-    }).collect();
+    let put: Vec<&String> = scenario
+        .files
+        .iter()
+        .filter_map(|file| match file {
+            File::File { to, .. } => Some(to),
+            File::Program(_) => None,
+        })
+        .collect();
     let mut programs: Vec<String> = run.chain(listed).filter(|name| !put.contains(&name)).collect();
     programs.sort();
     programs.dedup();

@@ -7,7 +7,7 @@ mod kernels;
 mod requires;
 mod test;
 
-pub use backend::{Engine, NoEngine};
+pub use backend::Engine;
 pub use cmdline::command_line;
 pub use image::build_image;
 pub use kernels::Kernels;

@@ -32,9 +32,10 @@ fn unmet_config(needs: &[ConfigNeed], kernel: &Kernel) -> Option<String> {
     let Some(config) = &kernel.config else {
         return Some(format!("it needs {}, and the kernel's configuration is not known", needs[0]));
     };
-    needs.iter().find(|need| !is_met(need, config)).map(|need| {
-        format!("it needs {need}, the kernel has {}", config.get(symbol(&need.name)))
-    })
+    needs
+        .iter()
+        .find(|need| !is_met(need, config))
+        .map(|need| format!("it needs {need}, the kernel has {}", config.get(symbol(&need.name))))
 }
 
 fn is_met(need: &ConfigNeed, config: &Config) -> bool {

@@ -3,6 +3,6 @@
 mod model;
 
 pub use model::{
-    Attempt, Document, ExpectationResult, HostInfo, KernelInfo, ReportResult, RunInfo, SCHEMA, Status,
-    StepResult, StepStatus, TestResult,
+    Attempt, Document, ExpectationResult, HostInfo, KernelInfo, ReportResult, RunInfo, SCHEMA,
+    Status, StepResult, StepStatus, TestResult,
 };

@@ -2,7 +2,8 @@
 
 use agent_protocol::{Command, Data, Op};
 
-use crate::scenario::{Action, Policy, Program, Sched, Time};
+use crate::scenario::model::{Action, Policy, Program, Sched};
+use crate::scenario::units::Time;
 
 /// The key that names a step's kind.
 pub fn kind(action: &Action) -> &'static str {
@@ -24,17 +25,18 @@ pub fn kind(action: &Action) -> &'static str {
 }
 
 /// The requests that carry `action` out, in order; none for what the harness does by itself.
-/// `request_of` gives the request that spawned the program of a step.
-pub fn operations(action: &Action, request_of: impl Fn(&str) -> Option<u64>) -> Vec<Op> {
+/// Programs find `seed` in their environment. `request_of` gives the request that spawned the
+/// program of a step.
+pub fn operations(action: &Action, seed: u64, request_of: impl Fn(&str) -> Option<u64>) -> Vec<Op> {
     let target = |step: &str| request_of(step).unwrap_or_default();
     match action {
         Action::Load { module, params } => {
             vec![Op::Load { module: module.clone(), params: params.clone() }]
         }
         Action::Unload(module) => vec![Op::Unload { module: module.clone() }],
-        Action::Run(program) => vec![Op::Run(command(program))],
-        Action::Shell(script) => vec![Op::Run(shell(script))],
-        Action::Spawn(program) => vec![Op::Spawn(command(program))],
+        Action::Run(program) => vec![Op::Run(command(program, seed))],
+        Action::Shell(script) => vec![Op::Run(shell(script, seed))],
+        Action::Spawn(program) => vec![Op::Spawn(command(program, seed))],
         Action::Write { path, value } => {
             vec![Op::Write { path: path.clone(), value: Data::Text(value.clone()) }]
         }
@@ -54,15 +56,19 @@ pub fn operations(action: &Action, request_of: impl Fn(&str) -> Option<u64>) -> 
     }
 }
 
-fn shell(script: &str) -> Command {
+fn shell(script: &str, seed: u64) -> Command {
     let argv = ["sh", "-e", "-c", script].map(str::to_owned).to_vec();
-    Command { argv, ..Command::default() }
+    Command { argv, env: [seed_variable(seed)].into(), ..Command::default() }
 }
 
-fn command(program: &Program) -> Command {
+fn seed_variable(seed: u64) -> (String, String) {
+    ("KHARNESS_SEED".to_owned(), seed.to_string())
+}
+
+fn command(program: &Program, seed: u64) -> Command {
     Command {
         argv: program.argv.clone(),
-        env: program.env.clone(),
+        env: [seed_variable(seed)].into_iter().chain(program.env.clone()).collect(),
         stdin: program.stdin.clone().map(Data::Text),
         sched: program.sched.as_ref().map(attributes),
         oom_score_adj: program.oom_score_adj,
@@ -70,9 +76,7 @@ fn command(program: &Program) -> Command {
 }
 
 fn attributes(sched: &Sched) -> agent_protocol::Sched {
-    let nanoseconds = |time: &Time| {
-        u64::try_from(time.0.as_nanos()).unwrap_or(u64::MAX)
-    };
+    let nanoseconds = |time: &Time| u64::try_from(time.0.as_nanos()).unwrap_or(u64::MAX);
     agent_protocol::Sched {
         policy: sched.policy.map(policy),
         priority: sched.priority,

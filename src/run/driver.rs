@@ -11,7 +11,7 @@ use super::halt::{Halt, Liveness, Phase};
 use super::observation::{Boot, Observation, StepRun};
 use super::session::{Next, Session};
 use crate::results::StepStatus;
-use crate::scenario::{Action, Expectation, Form, Scenario, Waited};
+use crate::scenario::model::{Action, Expectation, Form, Scenario, Waited};
 
 /// How long the console must be silent after the last step before the guest is switched off: a
 /// report may follow the end of the program that provoked it.
@@ -21,8 +21,8 @@ const SETTLE: Duration = Duration::from_millis(150);
 pub type OnPhase<'a> = &'a dyn Fn(&str);
 
 /// Boots, runs all steps, switches off, and gives what was seen.
-pub fn drive(scenario: &Scenario, session: Session, on_phase: OnPhase) -> Observation {
-    let mut driver = Driver::new(scenario, session);
+pub fn drive(scenario: &Scenario, seed: u64, session: Session, on_phase: OnPhase) -> Observation {
+    let mut driver = Driver::new(scenario, seed, session);
     on_phase("booting");
     if driver.boot() {
         driver.before = driver.sample();
@@ -35,6 +35,7 @@ pub fn drive(scenario: &Scenario, session: Session, on_phase: OnPhase) -> Observ
 
 struct Driver {
     session: Session,
+    seed: u64,
     boot: Option<Boot>,
     steps: Vec<StepRun>,
     before: Option<Sample>,
@@ -54,11 +55,12 @@ enum Unanswered {
 }
 
 impl Driver {
-    fn new(scenario: &Scenario, session: Session) -> Self {
+    fn new(scenario: &Scenario, seed: u64, session: Session) -> Self {
         let modules = scenario.modules.iter().map(|module| StepRun::new(&module.name, "module"));
         let steps = scenario.steps.iter().map(|step| StepRun::new(&step.id, kind(&step.action)));
         Self {
             session,
+            seed,
             boot: None,
             steps: modules.chain(steps).collect(),
             before: None,
@@ -166,7 +168,7 @@ impl Driver {
         deadline: Instant,
     ) -> Result<(), Unanswered> {
         let id = self.steps[index].id.clone();
-        for op in operations(action, |step| self.spawned.get(step).copied()) {
+        for op in operations(action, self.seed, |step| self.spawned.get(step).copied()) {
             let request = self.session.request(Some(&id), op);
             self.owners.insert(request, index);
             if matches!(action, Action::Spawn(_)) {
@@ -216,6 +218,9 @@ impl Driver {
                 }
             }
             Message::Exited { id, ended } => self.exited(id, ended),
+            Message::Rejected { reason } => self.session.give_up(Halt::Host(format!(
+                "the agent does not understand the harness: {reason}"
+            ))),
             Message::Ready { .. } | Message::Done { .. } => {}
         }
     }
@@ -315,7 +320,11 @@ impl Driver {
                 Next::Halted => return,
                 Next::Deadline => {
                     let state = Liveness::Unknown;
-                    return self.session.give_up(Halt::Timeout { phase: Phase::PowerOff, limit, state });
+                    return self.session.give_up(Halt::Timeout {
+                        phase: Phase::PowerOff,
+                        limit,
+                        state,
+                    });
                 }
             }
         }

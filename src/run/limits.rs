@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use vmm::Backend;
 
-use crate::scenario::Timeouts;
+use crate::scenario::model::Timeouts;
 
 /// How much longer than on hardware virtualisation everything may take in an emulator. A stock
 /// kernel boots about eight times slower there; limits are generous, so half of that is enough.

@@ -87,3 +87,60 @@ fn not_utf8(name: String, error: &std::string::FromUtf8Error) -> Box<Problem> {
         help: Some("save the file as UTF-8".to_owned()),
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn check_text(text: String) -> Result<Scenario, Vec<Problem>> {
+        check(&Arc::new(Source { name: "test.yaml".to_owned(), text }))
+    }
+
+    /// Pieces that reach further into the keys than arbitrary characters do.
+    fn piece() -> impl Strategy<Value = &'static str> {
+        prop::sample::select(vec![
+            "\n", "\n  ", "\n    ", "- ", ": ", "{", "}", "[", "]", ",", "&a ", "*a", "<<: *a", "|\n",
+            "!!int ", "'", "\"", "\t", "#", "? ", "--- ", "\r\n", "~", "steps:\n  - ", "expect:\n  - ",
+            "run: [a]", "shell: x", "id: a", "spawn: [a]", "wait: {step: a}", "sleep: 1s", "cel: ",
+            "report: panic", "where: report", "count: '>=1'", "timeout: ", "30s", "1e999s",
+            "99999999999999999999999s", "18446744073709551615GiB", "-1", "cpus: ", "machine: ",
+            "nice: -20", "until: 2027-02-30", "kernel: '>=6'", "config: [CONFIG_]", "signal: 65",
+            "é", "\u{feff}", "\u{2028}", "mode: '0777'", "a.b.c(1)", "steps.a", "steps['b']",
+        ])
+    }
+
+    proptest! {
+        #[test]
+        fn no_text_makes_the_parser_panic(text in any::<String>()) {
+            let _ = check_text(text);
+        }
+
+        #[test]
+        fn no_near_scenario_makes_it_panic(pieces in prop::collection::vec(piece(), 0..40)) {
+            if let Err(problems) = check_text(pieces.concat()) {
+                for problem in problems {
+                    let range = problem.place.map(|place| place.range(&problem.file.text));
+                    prop_assert!(range.is_none_or(|range| problem.file.text.get(range).is_some()));
+                }
+            }
+        }
+
+        #[test]
+        fn no_bytes_make_the_reader_panic(bytes in any::<Vec<u8>>()) {
+            if let Err(error) = String::from_utf8(bytes) {
+                let problem = not_utf8("test.yaml".to_owned(), &error);
+                prop_assert!(problem.place.is_some());
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_resolved_resolves_to_itself() {
+        let text = include_str!("../../tests/data/every-key.yaml").to_owned();
+        let once = serde_saphyr::to_string(&check_text(text).unwrap()).unwrap();
+        let twice = serde_saphyr::to_string(&check_text(once.clone()).unwrap()).unwrap();
+        assert_eq!(once, twice);
+    }
+}

@@ -78,7 +78,8 @@ fn observe(
     let (machine, events) = options.engine.boot(&config).map_err(words)?;
     let limits = Limits::new(&scenario.timeout, options.timeout_scale);
     let session = Session::new(machine, events, console, limits, started);
-    Ok(drive(scenario, session, on_phase))
+    let seed = scenario.seed.unwrap_or(options.seed);
+    Ok(drive(scenario, seed, session, on_phase))
 }
 
 fn words(error: impl Display) -> String {
@@ -95,12 +96,7 @@ fn judged(test: &Test, observation: &Observation, start: Instant) -> Attempted {
     }
 }
 
-fn summary(
-    status: Status,
-    cause: Option<String>,
-    start: Instant,
-    boot_ms: Option<u64>,
-) -> Attempt {
+fn summary(status: Status, cause: Option<String>, start: Instant, boot_ms: Option<u64>) -> Attempt {
     Attempt { status, cause, duration_ms: milliseconds(start.elapsed()), boot_ms }
 }
 

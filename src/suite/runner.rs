@@ -24,6 +24,8 @@ pub struct Options {
     pub jobs: usize,
     /// Directory of the cache.
     pub cache: PathBuf,
+    /// Seed of tests that state none.
+    pub seed: u64,
     /// Words of the command line that a repro line needs too.
     pub repro: Vec<String>,
 }
@@ -93,6 +95,8 @@ fn run_one(test: &Test, options: &Options, dir: &RunDir, terminal: &Terminal) ->
 fn repro(test: &Test, options: &Options) -> String {
     let path = test.loaded.path.display().to_string();
     let mut words = vec!["kharness", "run", &path, "--kernel", &test.kernel.source];
+    let seed = options.seed.to_string();
+    words.extend(["--seed", &seed]);
     words.extend(options.repro.iter().map(String::as_str));
     shlex::try_join(words.iter().copied()).unwrap_or_else(|_| words.join(" "))
 }

@@ -73,9 +73,7 @@ fn decide(attempts: &[Status], xfail: Option<&Xfail>) -> (Status, Option<String>
 /// The files of an attempt that are there, relative to the run's directory.
 fn artifacts(dir: &Path, run_dir: &Path) -> Vec<String> {
     let files = FILES.iter().map(|name| dir.join(name)).filter(|path| path.is_file());
-    files
-        .map(|path| path.strip_prefix(run_dir).unwrap_or(&path).display().to_string())
-        .collect()
+    files.map(|path| path.strip_prefix(run_dir).unwrap_or(&path).display().to_string()).collect()
 }
 
 #[cfg(test)]

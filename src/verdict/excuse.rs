@@ -5,7 +5,7 @@ use chrono::NaiveDate;
 use klog::{Class, Report};
 
 use crate::run::Seen;
-use crate::scenario::{Allowance, Expectation, Form, ReportMatch, Scenario, Stopped};
+use crate::scenario::model::{Allowance, Expectation, Form, ReportMatch, Scenario, Stopped};
 
 /// A report and its excuse.
 pub struct Judged<'a> {
@@ -27,7 +27,11 @@ pub enum Excuse {
 }
 
 /// Judges every report of a guest.
-pub fn judge_all<'a>(scenario: &Scenario, reports: &'a [Seen], today: NaiveDate) -> Vec<Judged<'a>> {
+pub fn judge_all<'a>(
+    scenario: &Scenario,
+    reports: &'a [Seen],
+    today: NaiveDate,
+) -> Vec<Judged<'a>> {
     let mut judged: Vec<Judged> =
         reports.iter().map(|seen| Judged { seen, excuse: excuse(scenario, seen, today) }).collect();
     excuse_lost_detectors(&mut judged);

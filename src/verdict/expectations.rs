@@ -6,7 +6,7 @@ use serde_json::json;
 use super::{excuse, explain, scope};
 use crate::results::ExpectationResult;
 use crate::run::{Halt, Line, Observation, Seen, StepRun};
-use crate::scenario::{Cel, Expectation, Form, Pattern, ReportMatch, Scenario, Stopped};
+use crate::scenario::model::{Cel, Expectation, Form, Pattern, ReportMatch, Scenario, Stopped};
 use vmm::Stop;
 
 /// All expectations of a scenario and of its steps, in the order of the file.

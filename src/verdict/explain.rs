@@ -132,10 +132,10 @@ mod tests {
     #[test]
     fn the_parts_of_a_comparison_are_shown_with_their_values() {
         assert_eq!(explained("steps.a.exit == 0"), ["steps.a.exit = 3"]);
-        assert_eq!(explained("steps['a'].exit < steps['b'].exit * 2"), [
-            "steps['a'].exit = 3",
-            "steps['b'].exit = 0"
-        ]);
+        assert_eq!(
+            explained("steps['a'].exit < steps['b'].exit * 2"),
+            ["steps['a'].exit = 3", "steps['b'].exit = 0"]
+        );
     }
 
     #[test]
@@ -145,7 +145,10 @@ mod tests {
 
     #[test]
     fn a_macro_shows_what_it_went_over() {
-        assert_eq!(explained("reports.exists(r, r.kind == 'x')"), [r#"reports = [{"kind":"warning"}]"#]);
+        assert_eq!(
+            explained("reports.exists(r, r.kind == 'x')"),
+            [r#"reports = [{"kind":"warning"}]"#]
+        );
     }
 
     #[test]

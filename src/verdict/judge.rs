@@ -7,7 +7,7 @@ use super::excuse::{self, Excuse, Judged};
 use super::{excerpt, expectations, scope};
 use crate::results::{ExpectationResult, ReportResult, Status, StepStatus};
 use crate::run::{Halt, Observation, StepRun};
-use crate::scenario::{Expectation, Form, Scenario, Stopped};
+use crate::scenario::model::{Expectation, Form, Scenario, Stopped};
 
 /// What one attempt came to.
 pub struct Verdict {

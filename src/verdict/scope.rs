@@ -8,7 +8,7 @@ use klog::Class;
 use serde_json::{Map, Value, json};
 
 use crate::run::{Observation, Seen, StepRun};
-use crate::scenario::Taint;
+use crate::scenario::model::Taint;
 
 /// Everything that was seen, as CEL values.
 pub fn context(observation: &Observation) -> Result<Context<'static, 'static>, String> {
