@@ -20,6 +20,21 @@ pub enum CacheError {
         path: PathBuf,
     },
 
+    /// The file system has too little room for what is to be put there.
+    #[error(
+        "{} has {} MiB free, but this needs about {} MiB; free some (`kharness kernel list` shows \
+         what the cache holds), or set KHARNESS_CACHE to another disk",
+        path.display(), free >> 20, needed >> 20
+    )]
+    TooSmall {
+        /// The cache.
+        path: PathBuf,
+        /// Bytes that are free.
+        free: u64,
+        /// Bytes that are needed.
+        needed: u64,
+    },
+
     /// Any other failure to read or write.
     #[error("cannot use the cache: {}: {source}", path.display())]
     Io {

@@ -147,6 +147,21 @@ impl Cache {
         Ok(path)
     }
 
+    /// Fails unless the cache's file system has `needed` bytes free. Work that fills a disk fails
+    /// late and badly: apt, for one, waits for ever.
+    ///
+    /// # Errors
+    /// When there is less room.
+    pub fn expect_room(&self, needed: u64) -> Result<(), CacheError> {
+        let dir = self.staging_dir()?;
+        let stat = rustix::fs::statvfs(&dir).map_err(|e| CacheError::io(&dir, e.into()))?;
+        let free = stat.f_bavail.saturating_mul(stat.f_frsize);
+        if free < needed {
+            return Err(CacheError::TooSmall { path: self.root.clone(), free, needed });
+        }
+        Ok(())
+    }
+
     /// Two processes that write the same file at once both write the same bytes: no lock.
     fn write(&self, path: &Path, bytes: &[u8]) -> Result<(), CacheError> {
         let staging = self.staging_dir()?;
@@ -335,6 +350,15 @@ mod tests {
             Some("/h/.cache/kharness".into())
         );
         assert_eq!(at(&[("KHARNESS_CACHE", "/k"), ("HOME", "/h")]), Some("/k".into()));
+    }
+
+    #[test]
+    fn more_room_than_any_disk_has_is_refused_with_both_numbers() {
+        let dir = tempfile::tempdir().unwrap();
+        let cache = Cache::at(dir.path());
+        cache.expect_room(1).unwrap();
+        let error = cache.expect_room(u64::MAX).unwrap_err();
+        assert!(matches!(error, CacheError::TooSmall { needed: u64::MAX, .. }), "{error}");
     }
 
     #[test]

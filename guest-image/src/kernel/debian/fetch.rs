@@ -13,6 +13,9 @@ use super::{Apt, FetchError};
 /// The alias of fetched kernels.
 const ALIAS: &str = "debian";
 
+/// Room that lists, package and unpacked tree take together, in bytes: 6.1 takes 550 MiB.
+const ROOM: u64 = 700 << 20;
+
 /// Gets Debian's stock kernel for `arch` (what `linux-image-amd64` or `linux-image-arm64` stands
 /// for at the moment) into `cache`: image, configuration, System.map and all modules. When the
 /// cache has that kernel already, only the lists of packages are fetched.
@@ -22,9 +25,12 @@ const ALIAS: &str = "debian";
 /// is full.
 pub fn fetch(cache: &Cache, arch: Arch, progress: &dyn Progress) -> Result<Entry, FetchError> {
     let _lock = cache.lock(&format!("{ALIAS}-{arch}"), progress)?;
+    cache.expect_room(ROOM)?;
     let apt = Apt::new(cache, arch)?;
-    apt.update(progress)?;
-    let package = Package::newest(&apt, arch)?;
+    // One source of many that is broken must not matter when another has the kernel.
+    let updated = apt.update(progress);
+    let package =
+        Package::newest(&apt, arch).map_err(|missing| updated.err().unwrap_or(missing))?;
     match cache.find(&package.entry_name(), arch)? {
         Some(entry) if entry.origin == package.origin() => Ok(entry),
         _ => package.install(&apt, cache, arch, progress),
