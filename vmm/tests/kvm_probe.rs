@@ -18,10 +18,7 @@ fn a_missing_device_is_none_with_what_to_do() {
     let dir = tempfile::tempdir().unwrap();
     let reason = no_kvm(&dir.path().join("kvm"));
     assert!(reason.contains("is not there"), "{reason}");
-    assert!(
-        reason.contains("modprobe") || reason.contains("--device"),
-        "{reason}"
-    );
+    assert!(reason.contains("modprobe") || reason.contains("--device"), "{reason}");
 }
 
 #[test]
@@ -37,10 +34,7 @@ fn files_that_are_no_kvm_device_are_none() {
 fn a_device_without_permission_is_none_with_the_command_that_gives_it() {
     const NOBODY: libc::uid_t = 65534;
     let device = tempfile::NamedTempFile::new().unwrap();
-    device
-        .as_file()
-        .set_permissions(PermissionsExt::from_mode(0o0))
-        .unwrap();
+    device.as_file().set_permissions(PermissionsExt::from_mode(0o0)).unwrap();
     // SAFETY: changes, for this thread only, whose files it may open; root may open all.
     unsafe { libc::setfsuid(NOBODY) };
     let reason = no_kvm(device.path());

@@ -48,12 +48,7 @@ pub(crate) fn write_identity_map(ram: &GuestRam, pml4: u64) -> Result<(), RamErr
         write_entry(ram, pdpt, gib, directory | PRESENT_WRITABLE)?;
         for entry in 0..TABLE_ENTRIES {
             let frame = (gib * TABLE_ENTRIES + entry) * LARGE_PAGE;
-            write_entry(
-                ram,
-                directory,
-                entry,
-                frame | PAGE_SIZE_BIT | PRESENT_WRITABLE,
-            )?;
+            write_entry(ram, directory, entry, frame | PAGE_SIZE_BIT | PRESENT_WRITABLE)?;
         }
     }
     Ok(())
@@ -64,9 +59,7 @@ pub(crate) fn write_identity_map(ram: &GuestRam, pml4: u64) -> Result<(), RamErr
 /// # Errors
 /// When it does not fit in guest RAM.
 pub(crate) fn write_gdt(ram: &GuestRam, gdt: u64) -> Result<(), RamError> {
-    (0..)
-        .zip(GDT)
-        .try_for_each(|(index, descriptor)| write_entry(ram, gdt, index, descriptor))
+    (0..).zip(GDT).try_for_each(|(index, descriptor)| write_entry(ram, gdt, index, descriptor))
 }
 
 /// Where the tables lie that [`enter`] points the processor to, as guest-physical addresses.
@@ -83,13 +76,7 @@ pub(crate) fn enter(sregs: &mut kvm_sregs, tables: &Tables) {
     sregs.idt = tables.idt;
     sregs.cs = code_segment();
     let data = data_segment();
-    for segment in [
-        &mut sregs.ds,
-        &mut sregs.es,
-        &mut sregs.fs,
-        &mut sregs.gs,
-        &mut sregs.ss,
-    ] {
+    for segment in [&mut sregs.ds, &mut sregs.es, &mut sregs.fs, &mut sregs.gs, &mut sregs.ss] {
         *segment = data;
     }
     sregs.cr3 = tables.pml4;
@@ -101,39 +88,19 @@ pub(crate) fn enter(sregs: &mut kvm_sregs, tables: &Tables) {
 /// A descriptor table of `size` bytes at `base`. All tables here are at most 4 KiB long.
 pub(crate) fn table(base: u64, size: usize) -> kvm_dtable {
     let limit = u16::try_from(size - 1).unwrap_or(u16::MAX);
-    kvm_dtable {
-        base,
-        limit,
-        ..kvm_dtable::default()
-    }
+    kvm_dtable { base, limit, ..kvm_dtable::default() }
 }
 
 fn code_segment() -> kvm_segment {
-    kvm_segment {
-        selector: CODE_SELECTOR,
-        type_: 0b1011,
-        l: 1,
-        ..flat_segment()
-    }
+    kvm_segment { selector: CODE_SELECTOR, type_: 0b1011, l: 1, ..flat_segment() }
 }
 
 fn data_segment() -> kvm_segment {
-    kvm_segment {
-        selector: DATA_SELECTOR,
-        type_: 0b0011,
-        db: 1,
-        ..flat_segment()
-    }
+    kvm_segment { selector: DATA_SELECTOR, type_: 0b0011, db: 1, ..flat_segment() }
 }
 
 fn flat_segment() -> kvm_segment {
-    kvm_segment {
-        limit: u32::MAX,
-        present: 1,
-        s: 1,
-        g: 1,
-        ..kvm_segment::default()
-    }
+    kvm_segment { limit: u32::MAX, present: 1, s: 1, g: 1, ..kvm_segment::default() }
 }
 
 /// A gate of the interrupt descriptor table that runs `handler` with interrupts off.

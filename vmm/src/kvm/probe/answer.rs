@@ -6,8 +6,8 @@ use std::sync::OnceLock;
 use std::time::Duration;
 
 use super::child::{self, Outcome};
-use super::device;
 use super::guest::Stage;
+use crate::kvm::device;
 
 /// How long the tiny guest may take. It needs a few milliseconds where KVM works; the rest is for
 /// hosts under load and for nested virtualisation. Only a host on which it hangs waits this long.
@@ -46,22 +46,16 @@ impl fmt::Display for Probe {
 #[must_use]
 pub fn probe() -> Probe {
     static ANSWER: OnceLock<Probe> = OnceLock::new();
-    ANSWER
-        .get_or_init(|| probe_device(Path::new("/dev/kvm")))
-        .clone()
+    ANSWER.get_or_init(|| probe_device(Path::new("/dev/kvm"))).clone()
 }
 
 /// Probes the KVM device at `path`. Takes milliseconds, and never more than about two seconds.
 #[must_use]
 pub fn probe_device(path: &Path) -> Probe {
     match device::open(path) {
-        Err(error) => Probe::None {
-            reason: error.to_string(),
-        },
+        Err(error) => Probe::None { reason: error.to_string() },
         Ok(kvm) => match child::run(&kvm, WATCHDOG) {
-            Err(error) => Probe::None {
-                reason: error.to_string(),
-            },
+            Err(error) => Probe::None { reason: error.to_string() },
             Ok(outcome) => judge(&outcome),
         },
     }
@@ -80,9 +74,7 @@ fn judge(outcome: &Outcome) -> Probe {
                  there is no hardware virtualisation behind this KVM"
             ),
         },
-        None => Probe::None {
-            reason: format!("a guest does not run at all ({end})"),
-        },
+        None => Probe::None { reason: format!("a guest does not run at all ({end})") },
     }
 }
 
@@ -97,18 +89,9 @@ mod tests {
 
     #[test]
     fn only_a_guest_that_took_its_interrupt_proves_full_kvm() {
-        assert_eq!(
-            judged(Some(Stage::TookInterrupt), End::Finished),
-            Probe::Full
-        );
-        for (stage, end) in [
-            (Stage::Runs, End::TimedOut),
-            (Stage::TookException, End::TimedOut),
-        ] {
-            assert!(matches!(
-                judged(Some(stage), end),
-                Probe::PayloadOnly { .. }
-            ));
+        assert_eq!(judged(Some(Stage::TookInterrupt), End::Finished), Probe::Full);
+        for (stage, end) in [(Stage::Runs, End::TimedOut), (Stage::TookException, End::TimedOut)] {
+            assert!(matches!(judged(Some(stage), end), Probe::PayloadOnly { .. }));
         }
         assert!(matches!(judged(None, End::Finished), Probe::None { .. }));
     }
@@ -116,9 +99,6 @@ mod tests {
     #[test]
     fn the_answer_says_in_words_what_happened() {
         let answer = judged(Some(Stage::Runs), End::TimedOut).to_string();
-        assert!(
-            answer.contains("exception") && answer.contains("did not finish"),
-            "{answer}"
-        );
+        assert!(answer.contains("exception") && answer.contains("did not finish"), "{answer}");
     }
 }

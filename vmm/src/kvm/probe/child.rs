@@ -67,12 +67,7 @@ impl fmt::Display for End {
             Self::Finished => f.write_str("it finished"),
             Self::Exited(exit) => f.write_str(exit.words()),
             Self::Refused(step, errno) => {
-                write!(
-                    f,
-                    "KVM refused {}: {}",
-                    step.words(),
-                    io::Error::from(*errno)
-                )
+                write!(f, "KVM refused {}: {}", step.words(), io::Error::from(*errno))
             }
             Self::TimedOut => f.write_str("it did not finish in time"),
             Self::Died => f.write_str("its process ended without a word"),
@@ -90,12 +85,8 @@ pub(super) enum Exit {
 }
 
 impl Exit {
-    const ALL: [Self; 4] = [
-        Self::InternalError,
-        Self::TripleFault,
-        Self::FailedEntry,
-        Self::Unexpected,
-    ];
+    const ALL: [Self; 4] =
+        [Self::InternalError, Self::TripleFault, Self::FailedEntry, Self::Unexpected];
 
     fn words(self) -> &'static str {
         match self {
@@ -162,10 +153,9 @@ impl Message {
         match self {
             Self::Reached(stage) => [Self::REACHED, stage as u8],
             Self::Ended(End::Exited(exit)) => [Self::EXITED, exit as u8],
-            Self::Ended(End::Refused(step, errno)) => [
-                Self::REFUSED + step as u8,
-                u8::try_from(errno.raw_os_error()).unwrap_or(0),
-            ],
+            Self::Ended(End::Refused(step, errno)) => {
+                [Self::REFUSED + step as u8, u8::try_from(errno.raw_os_error()).unwrap_or(0)]
+            }
             Self::Ended(_) => [0, 0],
         }
     }
@@ -173,15 +163,12 @@ impl Message {
     fn decode([tag, value]: [u8; 2]) -> Option<Self> {
         match tag {
             Self::REACHED => Stage::from_number(value).map(Self::Reached),
-            Self::EXITED => Exit::ALL
-                .get(usize::from(value))
-                .map(|exit| Self::Ended(End::Exited(*exit))),
+            Self::EXITED => {
+                Exit::ALL.get(usize::from(value)).map(|exit| Self::Ended(End::Exited(*exit)))
+            }
             _ => {
                 let step = Step::ALL.get(usize::from(tag.checked_sub(Self::REFUSED)?))?;
-                Some(Self::Ended(End::Refused(
-                    *step,
-                    Errno::from_raw_os_error(value.into()),
-                )))
+                Some(Self::Ended(End::Refused(*step, Errno::from_raw_os_error(value.into()))))
             }
         }
     }
@@ -226,10 +213,7 @@ fn next_message(from_child: &OwnedFd, deadline: Instant) -> Result<Message, End>
     loop {
         let left = deadline.saturating_duration_since(Instant::now());
         let timeout = Timespec::try_from(left).map_err(|_| End::TimedOut)?;
-        match poll(
-            &mut [PollFd::new(from_child, PollFlags::IN)],
-            Some(&timeout),
-        ) {
+        match poll(&mut [PollFd::new(from_child, PollFlags::IN)], Some(&timeout)) {
             Err(Errno::INTR) => {}
             Ok(0) => return Err(End::TimedOut),
             Err(_) => return Err(End::Died),
@@ -334,10 +318,7 @@ impl Child {
 
     fn gone(&self) -> bool {
         // An error means that somebody else has reaped it.
-        !matches!(
-            process::waitpid(Some(self.pid), WaitOptions::NOHANG),
-            Ok(None)
-        )
+        !matches!(process::waitpid(Some(self.pid), WaitOptions::NOHANG), Ok(None))
     }
 }
 
@@ -368,10 +349,7 @@ fn live_and_exit(parent: Pid, body: impl FnOnce()) -> ! {
     let _guard = ExitOnUnwind;
     // Two safety nets, for a parent that dies before it can kill.
     let _ = process::set_parent_process_death_signal(Some(Signal::KILL));
-    let limit = Rlimit {
-        current: Some(CPU_SECONDS),
-        maximum: Some(CPU_SECONDS),
-    };
+    let limit = Rlimit { current: Some(CPU_SECONDS), maximum: Some(CPU_SECONDS) };
     let _ = process::setrlimit(Resource::Cpu, limit);
     if process::getppid() == Some(parent) {
         body();
@@ -393,12 +371,7 @@ mod tests {
         let stages = [Stage::Runs, Stage::TookException, Stage::TookInterrupt];
         let exits = Exit::ALL.map(|exit| Message::Ended(End::Exited(exit)));
         let refusals = Step::ALL.map(|step| Message::Ended(End::Refused(step, Errno::NODEV)));
-        for message in stages
-            .map(Message::Reached)
-            .into_iter()
-            .chain(exits)
-            .chain(refusals)
-        {
+        for message in stages.map(Message::Reached).into_iter().chain(exits).chain(refusals) {
             assert_eq!(Message::decode(message.encode()), Some(message));
         }
         assert_eq!(Message::decode([0, 0]), None);
@@ -421,9 +394,6 @@ mod tests {
         let soon = Instant::now() + Duration::from_millis(10);
         assert_eq!(listen(&from_child, soon).end, End::TimedOut);
         drop(to_parent);
-        assert_eq!(
-            listen(&from_child, soon + Duration::from_secs(5)).end,
-            End::Died
-        );
+        assert_eq!(listen(&from_child, soon + Duration::from_secs(5)).end, End::Died);
     }
 }

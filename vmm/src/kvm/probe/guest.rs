@@ -99,11 +99,7 @@ pub(super) fn load() -> Result<GuestRam, RamError> {
     let ram = GuestRam::new(RAM_SIZE)?;
     long_mode::write_identity_map(&ram, PAGE_TABLES)?;
     long_mode::write_gdt(&ram, GDT)?;
-    write_gate(
-        &ram,
-        BREAKPOINT_VECTOR,
-        &raw const kharness_probe_breakpoint,
-    )?;
+    write_gate(&ram, BREAKPOINT_VECTOR, &raw const kharness_probe_breakpoint)?;
     write_gate(&ram, TIMER_VECTOR, &raw const kharness_probe_timer)?;
     ram.write(CODE, code())?;
     Ok(ram)
@@ -112,21 +108,9 @@ pub(super) fn load() -> Result<GuestRam, RamError> {
 /// Sets the registers of a processor in its reset state to the first instruction of the guest.
 pub(super) fn enter(sregs: &mut kvm_sregs) -> kvm_regs {
     let idt = long_mode::table(IDT, size_of::<u128>() * IDT_GATES);
-    long_mode::enter(
-        sregs,
-        &Tables {
-            gdt: GDT,
-            idt,
-            pml4: PAGE_TABLES,
-        },
-    );
+    long_mode::enter(sregs, &Tables { gdt: GDT, idt, pml4: PAGE_TABLES });
     const RFLAGS_RESERVED: u64 = 1 << 1;
-    kvm_regs {
-        rip: CODE,
-        rsp: STACK_TOP,
-        rflags: RFLAGS_RESERVED,
-        ..kvm_regs::default()
-    }
+    kvm_regs { rip: CODE, rsp: STACK_TOP, rflags: RFLAGS_RESERVED, ..kvm_regs::default() }
 }
 
 fn write_gate(ram: &GuestRam, vector: u64, handler: *const u8) -> Result<(), RamError> {
@@ -151,10 +135,7 @@ mod tests {
     #[test]
     fn code_ends_below_its_stack_and_both_handlers_lie_inside() {
         assert!(CODE + (code().len() as u64) < STACK_TOP);
-        for handler in [
-            &raw const kharness_probe_breakpoint,
-            &raw const kharness_probe_timer,
-        ] {
+        for handler in [&raw const kharness_probe_breakpoint, &raw const kharness_probe_timer] {
             assert!((1..code().len()).contains(&offset_of(handler)));
         }
     }

@@ -8,7 +8,6 @@
 
 mod answer;
 mod child;
-mod device;
 mod guest;
 
 pub use answer::{Probe, probe, probe_device};

@@ -25,46 +25,64 @@ const NEEDED: [(Cap, &str); 6] = [
 
 /// Why the device cannot be used.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum DeviceError {
+pub enum DeviceError {
+    /// There is no device node, and no module that would make one.
     #[error(
         "{0} is not there and no KVM module is loaded: `sudo modprobe kvm_intel` (or `kvm_amd`); \
          when that fails, switch on virtualisation in the firmware, or nested virtualisation in the \
          hypervisor that runs this machine"
     )]
     NoModule(PathBuf),
+    /// There is a module, but no device node.
     #[error(
         "{0} is not there although the KVM module is loaded: in a container, pass the device in \
          (`--device /dev/kvm`)"
     )]
     NoNode(PathBuf),
+    /// The device node is somebody else's.
     #[error(
         "no permission to open {0}: `sudo usermod -aG kvm $USER` and log in again, \
          or `sudo setfacl -m u:$USER:rw {0}`"
     )]
     NoPermission(PathBuf),
+    /// There is a device node, but nothing answers.
     #[error("{0} is there, but no driver behind it: `sudo modprobe kvm_intel` (or `kvm_amd`)")]
     NoDriver(PathBuf),
+    /// Opening it failed in another way.
     #[error("cannot open {path}: {source}")]
-    Open { path: PathBuf, source: io::Error },
+    Open {
+        /// The device.
+        path: PathBuf,
+        /// The host's words.
+        source: io::Error,
+    },
+    /// It is another device, or a file.
     #[error("{0} is not a KVM device")]
     NotKvm(PathBuf),
+    /// It speaks another version of the API.
     #[error("{path} speaks version {version} of the KVM API, not {API_VERSION}")]
-    Version { path: PathBuf, version: i32 },
+    Version {
+        /// The device.
+        path: PathBuf,
+        /// Its version.
+        version: i32,
+    },
+    /// It cannot do something that the machine needs.
     #[error("{path} lacks {capability}")]
     Capability {
+        /// The device.
         path: PathBuf,
+        /// What is missing.
         capability: &'static str,
     },
 }
 
 /// Opens the KVM device at `path` and checks that it is one with all that our machine needs.
-pub(super) fn open(path: &Path) -> Result<Kvm, DeviceError> {
+pub(crate) fn open(path: &Path) -> Result<Kvm, DeviceError> {
     // Not `File::open`: a device node may block in open or answer to it, so ask for neither.
     let flags = OFlags::RDWR | OFlags::CLOEXEC | OFlags::NONBLOCK | OFlags::NOCTTY;
-    let name = CString::new(path.as_os_str().as_bytes()).map_err(|error| DeviceError::Open {
-        path: path.into(),
-        source: error.into(),
-    })?;
+    let name = CString::new(path.as_os_str().as_bytes())
+        .map_err(|error| DeviceError::Open { path: path.into(), source: error.into() })?;
     let file = rustix::fs::open(name.as_c_str(), flags, Mode::empty())
         .map_err(|errno| explain(path, errno.into(), vendor_module_loaded()))?;
     check(path, File::from(file))
@@ -78,20 +96,11 @@ fn check(path: &Path, file: File) -> Result<Kvm, DeviceError> {
         API_VERSION => {}
         version if version < 0 => return Err(DeviceError::NotKvm(path.into())),
         version => {
-            return Err(DeviceError::Version {
-                path: path.into(),
-                version,
-            });
+            return Err(DeviceError::Version { path: path.into(), version });
         }
     }
-    match NEEDED
-        .iter()
-        .find(|(capability, _)| !kvm.check_extension(*capability))
-    {
-        Some((_, name)) => Err(DeviceError::Capability {
-            path: path.into(),
-            capability: name,
-        }),
+    match NEEDED.iter().find(|(capability, _)| !kvm.check_extension(*capability)) {
+        Some((_, name)) => Err(DeviceError::Capability { path: path.into(), capability: name }),
         None => Ok(kvm),
     }
 }
@@ -111,9 +120,7 @@ fn explain(path: &Path, source: io::Error, module_loaded: bool) -> DeviceError {
 /// common part, `kvm`, does not do so alone. Built-in ones are found as well.
 fn vendor_module_loaded() -> bool {
     std::fs::read_dir("/sys/module").is_ok_and(|modules| {
-        modules
-            .flatten()
-            .any(|module| module.file_name().as_bytes().starts_with(b"kvm_"))
+        modules.flatten().any(|module| module.file_name().as_bytes().starts_with(b"kvm_"))
     })
 }
 
@@ -122,12 +129,8 @@ mod tests {
     use super::*;
 
     fn words(errno: i32, module_loaded: bool) -> String {
-        explain(
-            Path::new("/dev/kvm"),
-            io::Error::from_raw_os_error(errno),
-            module_loaded,
-        )
-        .to_string()
+        explain(Path::new("/dev/kvm"), io::Error::from_raw_os_error(errno), module_loaded)
+            .to_string()
     }
 
     #[test]

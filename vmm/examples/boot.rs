@@ -1,0 +1,93 @@
+//! Boots a kernel on our own KVM machine, with its console on standard output.
+//!
+//! ```text
+//! boot --kernel vmlinux --initramfs init.cpio --append "quiet" --cpus 2 --memory 256
+//! boot --probe
+//! ```
+//!
+//! At the end it prints why the machine stopped, how long it ran, and how often the guest came out.
+
+use std::error::Error;
+use std::io::Write;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::sync::mpsc::Receiver;
+use std::time::{Duration, Instant};
+
+use vmm::{Config, Event, Machine, Stop, kvm};
+
+/// How long a guest may run.
+const PATIENCE: Duration = Duration::from_secs(300);
+
+fn main() -> ExitCode {
+    match run() {
+        Ok(Stop::PowerOff) => ExitCode::SUCCESS,
+        Ok(_) => ExitCode::FAILURE,
+        Err(error) => {
+            eprintln!("boot: {error}");
+            ExitCode::from(2)
+        }
+    }
+}
+
+fn run() -> Result<Stop, Box<dyn Error>> {
+    let Some(config) = parse(std::env::args().skip(1))? else {
+        println!("{}", kvm::probe());
+        return Ok(Stop::PowerOff);
+    };
+    let start = Instant::now();
+    let (mut machine, events) = kvm::boot(&config)?;
+    let made = start.elapsed();
+    let stop = follow(&mut machine, &events, start + PATIENCE)?;
+    println!("\nboot: stopped by {stop:?} after {:?}; machine made in {made:?}", start.elapsed());
+    for (kind, count) in machine.exits() {
+        println!("boot: {count} exits: {}", kind.name());
+    }
+    Ok(stop)
+}
+
+/// The machine that the arguments describe; none if only the probe is asked for.
+fn parse(mut args: impl Iterator<Item = String>) -> Result<Option<Config>, Box<dyn Error>> {
+    let mut config = Config {
+        kernel: PathBuf::new(),
+        initramfs: Vec::new(),
+        cmdline: String::new(),
+        cpus: 1,
+        memory: 256 << 20,
+        dir: std::env::temp_dir(),
+    };
+    while let Some(name) = args.next() {
+        if name == "--probe" {
+            return Ok(None);
+        }
+        let value = args.next().ok_or_else(|| format!("{name} needs a value"))?;
+        match name.as_str() {
+            "--kernel" => config.kernel = value.into(),
+            "--initramfs" => config.initramfs.push(value.into()),
+            "--append" => config.cmdline = value,
+            "--cpus" => config.cpus = value.parse()?,
+            "--memory" => config.memory = value.parse::<u64>()? << 20,
+            _ => return Err(format!("unknown argument {name}").into()),
+        }
+    }
+    Ok(Some(config))
+}
+
+/// Prints what the guest says, until it stops or `deadline` has passed.
+fn follow(
+    machine: &mut kvm::KvmMachine,
+    events: &Receiver<Event>,
+    deadline: Instant,
+) -> Result<Stop, Box<dyn Error>> {
+    let mut out = std::io::stdout();
+    loop {
+        let patience = deadline.saturating_duration_since(Instant::now());
+        match events.recv_timeout(patience) {
+            Ok(Event::Console(bytes)) => out.write_all(&bytes)?,
+            Ok(Event::Stopped(stop)) => return Ok(stop),
+            Ok(event) => println!("\nboot: {event:?}"),
+            Err(_) => machine.stop(),
+        }
+        out.flush()?;
+    }
+}

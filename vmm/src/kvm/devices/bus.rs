@@ -1,0 +1,159 @@
+//! All devices of the machine, and which address belongs to which.
+
+use std::io;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use kvm_ioctls::{VcpuFd, VmFd};
+
+use super::early_console::{self, EarlyConsole};
+use super::ports;
+use super::serial::Serial;
+use super::virtio::{Console, Entropy, Transport};
+use crate::Event;
+use crate::kvm::arch::layout::{EARLY_CONSOLE, SERIAL_IRQ, VIRTIO_BASE, VIRTIO_IRQ, VIRTIO_STRIDE};
+use crate::kvm::interrupt::Interrupt;
+use crate::kvm::memory::GuestMemory;
+use crate::kvm::outbox::Outbox;
+
+/// Virtio devices of every machine: console and entropy.
+pub(crate) const VIRTIO_DEVICES: u8 = 2;
+
+const CONSOLE_BASE: u64 = VIRTIO_BASE;
+const CONSOLE_END: u64 = CONSOLE_BASE + VIRTIO_STRIDE - 1;
+const ENTROPY_BASE: u64 = CONSOLE_BASE + VIRTIO_STRIDE;
+const ENTROPY_END: u64 = ENTROPY_BASE + VIRTIO_STRIDE - 1;
+const EARLY_CONSOLE_END: u64 = EARLY_CONSOLE + early_console::SIZE - 1;
+
+/// What a read of nothing gives: the lines of the bus float high.
+const NOTHING_THERE: u8 = 0xff;
+
+const RESET_CPU: u8 = 0xfe;
+const SLEEP_ENABLE: u8 = 1 << 5;
+const PANICKED: u8 = 1 << 0;
+
+/// What the guest asks of the machine as a whole.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Request {
+    PowerOff,
+    Reset,
+}
+
+/// The devices.
+#[derive(Debug)]
+pub(crate) struct Devices {
+    outbox: Arc<Outbox>,
+    early_console: EarlyConsole,
+    serial: Mutex<Serial>,
+    console: Mutex<Transport<Console>>,
+    entropy: Mutex<Transport<Entropy>>,
+}
+
+impl Devices {
+    /// The devices of `vm`; `vcpu` is any of its processors.
+    pub(crate) fn new(
+        vm: &VmFd,
+        vcpu: &VcpuFd,
+        memory: &GuestMemory,
+        outbox: &Arc<Outbox>,
+    ) -> io::Result<Self> {
+        let serial = Serial::new(Interrupt::connect(vm, SERIAL_IRQ)?, Arc::clone(outbox));
+        let console = Console::new(Arc::clone(outbox));
+        let console = transport(console, memory, Interrupt::connect(vm, VIRTIO_IRQ)?)?;
+        let entropy = transport(Entropy, memory, Interrupt::connect(vm, VIRTIO_IRQ + 1)?)?;
+        Ok(Self {
+            outbox: Arc::clone(outbox),
+            early_console: EarlyConsole::new(vm, vcpu, Arc::clone(outbox))?,
+            serial: Mutex::new(serial),
+            console: Mutex::new(console),
+            entropy: Mutex::new(entropy),
+        })
+    }
+
+    /// Carries on what the guest wrote without an exit. Comes before every other access.
+    pub(crate) fn drain(&self) {
+        self.early_console.drain();
+    }
+
+    /// Leaves bytes for the agent; gives how many there was room for.
+    pub(crate) fn leave_for_agent(&self, bytes: &[u8]) -> usize {
+        let mut console = lock(&self.console);
+        let count = console.device_mut().leave_for_agent(bytes);
+        console.notify(Console::agent_queue());
+        count
+    }
+
+    /// The guest reads a byte from `port`.
+    pub(crate) fn read_port(&self, port: u16) -> u8 {
+        match port {
+            ports::SERIAL..=ports::SERIAL_LAST => lock(&self.serial).read(register_of(port)),
+            // The keyboard controller is idle: ready for a command, nothing to read.
+            ports::I8042_DATA | ports::I8042_COMMAND => 0,
+            // What it can report.
+            ports::PVPANIC => PANICKED,
+            ports::SLEEP_CONTROL | ports::SLEEP_STATUS => 0,
+            _ => NOTHING_THERE,
+        }
+    }
+
+    /// The guest writes a byte to `port`.
+    pub(crate) fn write_port(&self, port: u16, value: u8) -> Option<Request> {
+        match port {
+            ports::SERIAL..=ports::SERIAL_LAST => {
+                lock(&self.serial).write(register_of(port), value);
+                None
+            }
+            ports::PVPANIC if value & PANICKED != 0 => {
+                self.outbox.event(Event::Panicked);
+                None
+            }
+            ports::SLEEP_CONTROL if value == SLEEP_ENABLE | ports::SLEEP_TYPE_OFF << 2 => {
+                Some(Request::PowerOff)
+            }
+            ports::I8042_COMMAND if value == RESET_CPU => Some(Request::Reset),
+            ports::RESET if value == ports::RESET_VALUE => Some(Request::Reset),
+            _ => None,
+        }
+    }
+
+    /// The guest reads where there is no RAM.
+    pub(crate) fn read_memory(&self, address: u64, data: &mut [u8]) {
+        match address {
+            CONSOLE_BASE..=CONSOLE_END => lock(&self.console).read(address - CONSOLE_BASE, data),
+            ENTROPY_BASE..=ENTROPY_END => lock(&self.entropy).read(address - ENTROPY_BASE, data),
+            EARLY_CONSOLE..=EARLY_CONSOLE_END => {
+                self.early_console.read(address - EARLY_CONSOLE, data);
+            }
+            _ => data.fill(NOTHING_THERE),
+        }
+    }
+
+    /// The guest writes where there is no RAM.
+    pub(crate) fn write_memory(&self, address: u64, data: &[u8]) {
+        match address {
+            CONSOLE_BASE..=CONSOLE_END => lock(&self.console).write(address - CONSOLE_BASE, data),
+            ENTROPY_BASE..=ENTROPY_END => lock(&self.entropy).write(address - ENTROPY_BASE, data),
+            EARLY_CONSOLE..=EARLY_CONSOLE_END => {
+                self.early_console.write(address - EARLY_CONSOLE, data);
+            }
+            _ => {}
+        }
+    }
+}
+
+fn transport<D: super::virtio::Device>(
+    device: D,
+    memory: &GuestMemory,
+    interrupt: Interrupt,
+) -> io::Result<Transport<D>> {
+    Transport::new(device, memory.clone(), interrupt).map_err(io::Error::other)
+}
+
+fn register_of(port: u16) -> u8 {
+    port.wrapping_sub(ports::SERIAL).to_le_bytes()[0]
+}
+
+fn lock<T>(device: &Mutex<T>) -> MutexGuard<'_, T> {
+    // A panic in one device on one thread is a bug; the others still see a device whose
+    // every register holds some value, as a guest could have written.
+    device.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,41 @@
+//! What the threads of a machine share.
+
+use std::sync::Arc;
+
+use super::devices::Devices;
+use super::memory::GuestMemory;
+use super::outbox::Outbox;
+use super::vcpu::{Control, Counters};
+use crate::Stop;
+
+/// What the threads of a machine share.
+#[derive(Debug)]
+pub(crate) struct Shared {
+    pub(crate) control: Control,
+    pub(crate) devices: Devices,
+    pub(crate) memory: GuestMemory,
+    pub(crate) outbox: Arc<Outbox>,
+    pub(crate) counters: Counters,
+}
+
+impl Shared {
+    /// Orders the machine to stop, and makes sure that no processor waits for the harness.
+    pub(crate) fn stop(&self, why: Stop) {
+        self.control.stop(why);
+        self.outbox.hurry(true);
+    }
+
+    /// Orders a pause, likewise.
+    pub(crate) fn pause(&self) {
+        self.control.pause();
+        self.outbox.hurry(true);
+    }
+
+    /// Ends a pause.
+    pub(crate) fn resume(&self) {
+        if !self.control.is_stopping() {
+            self.outbox.hurry(false);
+        }
+        self.control.resume();
+    }
+}

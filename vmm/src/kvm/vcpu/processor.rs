@@ -1,0 +1,204 @@
+//! One processor: its set-up, and one turn in the guest.
+
+use std::io;
+
+use kvm_bindings::CpuId;
+use kvm_ioctls::{VcpuExit, VcpuFd, VmFd};
+
+use super::counters::{Counters, ExitKind};
+use super::{failure, port_io, registers};
+use crate::kvm::arch::cpuid::{self, Place};
+use crate::kvm::arch::entry::{Entry, floating_point};
+use crate::kvm::arch::{local_apic, msrs};
+use crate::kvm::devices::{Devices, Request};
+use crate::kvm::memory::GuestMemory;
+use crate::{Registers, Stop};
+
+/// `KVM_SYSTEM_EVENT_*` of `linux/kvm.h`.
+const SYSTEM_EVENT_SHUTDOWN: u32 = 1;
+const SYSTEM_EVENT_RESET: u32 = 2;
+
+/// Why a processor cannot be set up.
+#[derive(Debug, thiserror::Error)]
+pub enum ProcessorError {
+    /// KVM refused.
+    #[error("vCPU {cpu}: KVM refuses {what}: {source}")]
+    Refused {
+        /// Its number.
+        cpu: u8,
+        /// What was asked of KVM.
+        what: &'static str,
+        /// The host's words.
+        source: io::Error,
+    },
+    /// KVM took some of the registers only.
+    #[error("vCPU {cpu}: KVM refuses model-specific register {register:#x}")]
+    Register {
+        /// Its number.
+        cpu: u8,
+        /// The first register that it did not take.
+        register: u32,
+    },
+}
+
+/// What a turn in the guest led to.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Turn {
+    /// The guest can go on.
+    Over,
+    /// The machine is to stop.
+    Stop(Stop),
+}
+
+/// A processor.
+#[derive(Debug)]
+pub(crate) struct Processor {
+    fd: VcpuFd,
+    cpu: u8,
+}
+
+impl Processor {
+    /// Creates it in `vm`; all but processor 0 wait for that one to start them.
+    pub(crate) fn new(vm: &VmFd, place: Place, supported: &CpuId) -> Result<Self, ProcessorError> {
+        let refused = refused(place.cpu);
+        let fd = vm.create_vcpu(place.cpu.into()).map_err(refused("to create it"))?;
+        let processor = Self { fd, cpu: place.cpu };
+        processor.set_up(place, supported)?;
+        Ok(processor)
+    }
+
+    /// For who needs the descriptor to reach what all processors share.
+    pub(crate) fn fd(&self) -> &VcpuFd {
+        &self.fd
+    }
+
+    fn set_up(&self, place: Place, supported: &CpuId) -> Result<(), ProcessorError> {
+        let refused = refused(self.cpu);
+        // CPUID comes first: which model-specific registers there are depends on it.
+        let cpuid = cpuid::of_processor(supported, place);
+        self.fd.set_cpuid2(&cpuid).map_err(refused("its CPUID"))?;
+        self.set_msrs()?;
+        self.fd.set_fpu(&floating_point()).map_err(refused("its floating-point state"))?;
+        let mut apic = self.fd.get_lapic().map_err(refused("to show its local APIC"))?;
+        local_apic::connect(&mut apic);
+        self.fd.set_lapic(&apic).map_err(refused("its local APIC"))
+    }
+
+    fn set_msrs(&self) -> Result<(), ProcessorError> {
+        let cpu = self.cpu;
+        let what = "its model-specific registers";
+        let msrs = msrs::at_entry().map_err(|error| ProcessorError::Refused {
+            cpu,
+            what,
+            source: io::Error::other(format!("{error:?}")),
+        })?;
+        // It takes as many as it can, and tells how many those were.
+        let taken = self.fd.set_msrs(&msrs).map_err(refused(cpu)(what))?;
+        msrs::number_at(taken)
+            .map_or(Ok(()), |register| Err(ProcessorError::Register { cpu, register }))
+    }
+
+    /// Sets the registers with which the kernel is entered.
+    pub(crate) fn enter(&self, entry: Entry) -> Result<(), ProcessorError> {
+        let refused = refused(self.cpu);
+        let mut sregs = self.fd.get_sregs().map_err(refused("to show its special registers"))?;
+        entry.enter(&mut sregs);
+        self.fd.set_sregs(&sregs).map_err(refused("its special registers"))?;
+        self.fd.set_regs(&entry.registers()).map_err(refused("its general registers"))
+    }
+
+    /// Its registers.
+    pub(crate) fn registers(&self) -> io::Result<Registers> {
+        let regs = self.fd.get_regs().map_err(io::Error::from)?;
+        let sregs = self.fd.get_sregs().map_err(io::Error::from)?;
+        Ok(registers::list(&regs, &sregs))
+    }
+
+    /// Where [`Seat`](super::kick::Seat) is to set the flag that keeps it out of the guest.
+    pub(super) fn immediate_exit(&mut self) -> *mut u8 {
+        &raw mut self.fd.get_kvm_run().immediate_exit
+    }
+
+    /// Takes back a kick that has been heard.
+    pub(super) fn clear_kick(&mut self) {
+        self.fd.set_kvm_immediate_exit(0);
+    }
+
+    /// Enters the guest, and serves what it comes out for.
+    pub(super) fn turn(
+        &mut self,
+        devices: &Devices,
+        memory: &GuestMemory,
+        counters: &Counters,
+    ) -> Turn {
+        let exit = self.fd.run();
+        devices.drain();
+        let request = match exit {
+            Ok(VcpuExit::IoIn(..) | VcpuExit::IoOut(..)) => {
+                return served(port_io::serve(self.fd.get_kvm_run(), devices, counters));
+            }
+            Ok(VcpuExit::MmioRead(address, data)) => {
+                counters.count(ExitKind::MemoryRead);
+                devices.read_memory(address, data);
+                return Turn::Over;
+            }
+            Ok(VcpuExit::MmioWrite(address, data)) => {
+                counters.count(ExitKind::MemoryWrite);
+                devices.write_memory(address, data);
+                return Turn::Over;
+            }
+            Ok(VcpuExit::Intr) => ExitKind::Interrupted,
+            // A processor that was just started by another one comes out once, with EAGAIN.
+            Err(error) if matches!(error.errno(), libc::EINTR | libc::EAGAIN) => {
+                ExitKind::Interrupted
+            }
+            Ok(exit) => {
+                counters.count(ExitKind::Other);
+                let stop = end_of(&exit);
+                return Turn::Stop(
+                    stop.unwrap_or_else(|what| failure::describe(self, what, memory)),
+                );
+            }
+            Err(error) => {
+                let what = format!("KVM_RUN fails: {}", io::Error::from(error));
+                return Turn::Stop(failure::describe(self, what, memory));
+            }
+        };
+        counters.count(request);
+        Turn::Over
+    }
+
+    pub(super) fn fd_mut(&mut self) -> &mut VcpuFd {
+        &mut self.fd
+    }
+
+    pub(super) fn number(&self) -> u8 {
+        self.cpu
+    }
+}
+
+fn refused(cpu: u8) -> impl Fn(&'static str) -> Box<dyn Fn(kvm_ioctls::Error) -> ProcessorError> {
+    move |what| Box::new(move |error| ProcessorError::Refused { cpu, what, source: error.into() })
+}
+
+fn served(request: Option<Request>) -> Turn {
+    match request {
+        None => Turn::Over,
+        Some(Request::PowerOff) => Turn::Stop(Stop::PowerOff),
+        Some(Request::Reset) => Turn::Stop(Stop::Reset),
+    }
+}
+
+/// What an exit that ends the machine means; or its words, if it should not happen.
+fn end_of(exit: &VcpuExit) -> Result<Stop, String> {
+    match exit {
+        VcpuExit::Shutdown => Ok(Stop::TripleFault),
+        VcpuExit::SystemEvent(SYSTEM_EVENT_SHUTDOWN, _) => Ok(Stop::PowerOff),
+        VcpuExit::SystemEvent(SYSTEM_EVENT_RESET, _) => Ok(Stop::Reset),
+        VcpuExit::InternalError => Err("internal error of KVM".into()),
+        VcpuExit::FailEntry(reason, cpu) => Err(format!(
+            "the host's processor {cpu} refuses to enter the guest: reason {reason:#x}"
+        )),
+        other => Err(format!("unexpected exit from the guest: {other:?}")),
+    }
+}
