@@ -10,6 +10,7 @@ mod bytes;
 mod suggest;
 
 pub mod dump;
+pub mod expression;
 pub mod kernel;
 pub mod memory;
 pub mod stack;

@@ -1,0 +1,11 @@
+//! Typed paths: `init_task.signal.nr_threads`, `*(struct rq *)per_cpu(runqueues, 1)`.
+
+mod error;
+mod evaluate;
+mod globals;
+mod render;
+mod token;
+mod value;
+
+pub use error::ExpressionError;
+pub use render::Printed;
