@@ -10,12 +10,14 @@
 pub mod analyse;
 mod assemble;
 pub mod detect;
+mod explain;
 mod kind;
 pub mod ktap;
 pub mod record;
 mod report;
 mod scanner;
 
+pub use explain::{Explanation, explain};
 pub use kind::{Class, Kind};
 pub use record::{Caller, Record};
 pub use report::{Frame, Report, Stack, StackRole, Task};

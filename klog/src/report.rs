@@ -51,6 +51,18 @@ pub struct Report {
     pub fingerprint: String,
 }
 
+impl Report {
+    /// Whether it calls for attention by itself. The rest is context: a detector that says that it is off because
+    /// another report turned it off, real-time throttling.
+    pub fn is_problem(&self) -> bool {
+        match self.class {
+            Class::Fault | Class::Event => true,
+            Class::DetectorLost => self.title.starts_with("BUG: "),
+            Class::Info => false,
+        }
+    }
+}
+
 /// A task by name and thread id.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Task {

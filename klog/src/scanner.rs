@@ -6,7 +6,7 @@ use crate::analyse;
 use crate::assemble::Assembler;
 use crate::detect::Needles;
 use crate::record::{self, LineSplitter, RawLine};
-use crate::{Record, Report};
+use crate::{Class, Record, Report};
 
 /// What a scanner finds.
 #[derive(Clone, Debug, PartialEq)]
@@ -37,6 +37,8 @@ struct Engine {
     assembler: Assembler,
     items: VecDeque<Item>,
     reports_only: bool,
+    /// Where the last fault began.
+    last_fault: Option<u64>,
 }
 
 impl Scanner {
@@ -102,9 +104,20 @@ impl Engine {
         self.collect();
     }
 
+    /// A panic that says that it follows from a report does so from the last.
+    fn relate(&mut self, report: &mut Report) {
+        if report.kind.as_str() == "panic" {
+            let follows = report.panic.as_deref().is_some_and(analyse::is_consequence);
+            report.consequence_of = self.last_fault.filter(|_| follows);
+        } else if report.class == Class::Fault {
+            self.last_fault = Some(report.start);
+        }
+    }
+
     fn collect(&mut self) {
         for draft in self.assembler.drain() {
-            if let Some(report) = analyse::report(&draft) {
+            if let Some(mut report) = analyse::report(&draft) {
+                self.relate(&mut report);
                 self.items.push_back(Item::Report(report));
             }
         }

@@ -10,4 +10,7 @@ mod skip;
 mod stacks;
 mod syscall;
 
+mod consequence;
+
 pub(crate) use build::report;
+pub(crate) use consequence::is_consequence;
