@@ -1,5 +1,8 @@
 //! The state of the kernel, one submodule a subsystem. Each walk is bounded and says where it broke.
 
+mod diff;
+mod lockdep;
+mod locks;
 mod log;
 mod run_queues;
 mod slab_pages;
@@ -9,6 +12,9 @@ mod task_state;
 mod tasks;
 mod zones;
 
+pub use diff::{Diff, SlabChange};
+pub use lockdep::HeldLock;
+pub use locks::{LockKind, LockWait, Locks, Party};
 pub use log::LogRecord;
 pub use run_queues::RunQueue;
 pub use slabs::SlabCache;
