@@ -27,12 +27,23 @@ pub fn load_for_boot() -> Vec<String> {
 pub fn load(module: &str, params: &BTreeMap<String, String>) -> Result<(), Failure> {
     let files = files_of(module)?;
     let Some((file, needed)) = files.split_last() else {
-        return Err(failure(format!("{}: no files for {module}", layout::MODULE_INDEX)));
+        return built_in(module, params);
     };
     for needed in needed {
         insert_unless_there(needed)?;
     }
     insert(file, &parameters(params)?)
+}
+
+/// As modprobe(8) does: what is built in counts as loaded.
+fn built_in(module: &str, params: &BTreeMap<String, String>) -> Result<(), Failure> {
+    if params.is_empty() {
+        return Ok(());
+    }
+    Err(failure(format!(
+        "{module} is built into this kernel: its parameters go on the kernel command line, as \
+         {module}.NAME=VALUE"
+    )))
 }
 
 /// Unloads a module.
@@ -128,6 +139,13 @@ mod tests {
             ("words".to_owned(), "two words".to_owned()),
         ]);
         assert_eq!(parameters(&params).unwrap().as_c_str(), c"pages=4 words=\"two words\"");
+    }
+
+    #[test]
+    fn what_is_built_in_takes_no_parameters() {
+        assert_eq!(built_in("loop", &BTreeMap::new()), Ok(()));
+        let params = BTreeMap::from([("max_loop".to_owned(), "4".to_owned())]);
+        assert!(built_in("loop", &params).unwrap_err().message.contains("command line"));
     }
 
     #[test]

@@ -10,7 +10,8 @@ pub const BOOT_MODULES: &str = "/kharness/boot-modules";
 /// A [`ModuleIndex`] as JSON.
 pub const MODULE_INDEX: &str = "/kharness/modules.json";
 
-/// Module name, with `_` for `-`, to the files to load for it: dependencies first, itself last.
+/// Module name, with `_` for `-`, to the files to load for it: dependencies first, itself last;
+/// none if it is built into the kernel.
 pub type ModuleIndex = BTreeMap<String, Vec<String>>;
 
 /// Word on the kernel command line that names the device below `/dev` of the control channel,

@@ -1,6 +1,5 @@
 //! The base: what a guest needs to come up, and the programs that it runs.
 
-use std::fs;
 use std::path::Path;
 
 use agent_protocol::layout;
@@ -8,6 +7,7 @@ use agent_protocol::layout;
 use crate::agent;
 use crate::image::{ImageError, ImageSpec};
 use crate::initramfs::Archive;
+use crate::kernel::ModuleFile;
 use crate::pack;
 
 /// Directory of kernel modules in the guest.
@@ -49,14 +49,11 @@ pub fn archive(spec: &ImageSpec) -> Result<Archive, ImageError> {
     Ok(archive)
 }
 
-/// Adds a kernel module of the host; gives its path in the guest.
+/// Adds a kernel module of the host, decompressed; gives its path in the guest.
 pub fn add_module(archive: &mut Archive, file: &Path) -> Result<String, ImageError> {
-    let name = file.file_name().and_then(|name| name.to_str());
-    let name = name.ok_or_else(|| ImageError::Name { path: file.into() })?;
-    let path = format!("{MODULES}/{name}");
-    let contents =
-        fs::read(file).map_err(|source| ImageError::Read { path: file.into(), source })?;
-    archive.file(&path, 0o644, contents)?;
+    let module = ModuleFile::at(file)?;
+    let path = format!("{MODULES}/{}.ko", module.name);
+    archive.file(&path, 0o644, module.read()?)?;
     Ok(path)
 }
 

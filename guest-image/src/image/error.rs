@@ -4,6 +4,7 @@ use std::io;
 use std::path::PathBuf;
 
 use crate::initramfs::ArchiveError;
+use crate::kernel::ModuleError;
 use crate::pack::PackError;
 
 /// Why an image cannot be made.
@@ -37,12 +38,9 @@ pub enum ImageError {
         /// File on the host.
         path: PathBuf,
     },
-    /// A module without files.
-    #[error("no files are stated for module {name}")]
-    EmptyModule {
-        /// Its name.
-        name: String,
-    },
+    /// A module cannot be read.
+    #[error(transparent)]
+    Module(#[from] ModuleError),
     /// A program cannot be packed.
     #[error(transparent)]
     Pack(#[from] PackError),

@@ -28,10 +28,6 @@ pub fn archive(spec: &ImageSpec) -> Result<Option<Archive>, ImageError> {
 fn add_modules(archive: &mut Archive, modules: &[Module]) -> Result<ModuleIndex, ImageError> {
     let mut index = ModuleIndex::new();
     for module in modules {
-        if module.files.is_empty() {
-            let name = module.name.clone();
-            return Err(ImageError::EmptyModule { name });
-        }
         let files = module.files.iter();
         let paths: Result<_, _> = files.map(|file| base::add_module(archive, file)).collect();
         index.insert(layout::module_key(&module.name), paths?);

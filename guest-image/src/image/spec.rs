@@ -28,7 +28,8 @@ pub struct ImageSpec {
 pub struct Module {
     /// Its name, without `.ko`; `-` and `_` are the same.
     pub name: String,
-    /// Files on the host to load for it: dependencies first, itself last.
+    /// Files on the host to load for it: dependencies first, itself last. They may be compressed.
+    /// None if it is built into the kernel: then there is nothing to load.
     pub files: Vec<PathBuf>,
 }
 

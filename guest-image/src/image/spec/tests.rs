@@ -7,6 +7,7 @@ use cpio::newc::Reader;
 use tempfile::TempDir;
 
 use super::*;
+use crate::kernel::ModuleError;
 
 /// Name to mode and contents.
 type Contents = BTreeMap<String, (u32, Vec<u8>)>;
@@ -74,7 +75,7 @@ fn modules_are_listed_in_the_order_given() {
     let overlay = contents(&image.initramfs[1]);
     let index = &overlay[&layout::MODULE_INDEX[1..]].1;
     let index: layout::ModuleIndex = serde_json::from_slice(index).unwrap();
-    assert_eq!(index["my_test"], ["/lib/modules/z.ko", "/lib/modules/my-test.ko"]);
+    assert_eq!(index["my_test"], ["/lib/modules/z.ko", "/lib/modules/my_test.ko"]);
 }
 
 #[test]
@@ -124,7 +125,9 @@ fn what_is_not_there_is_named() {
     let missing = PathBuf::from("/nonexistent/module.ko");
     let spec = ImageSpec { boot_modules: vec![missing.clone()], ..ImageSpec::default() };
     let (_directory, result) = build(&spec);
-    assert!(matches!(result, Err(ImageError::Read { path, .. }) if path == missing));
+    assert!(
+        matches!(result, Err(ImageError::Module(ModuleError::Unreadable { path, .. })) if path == missing)
+    );
     let spec = ImageSpec { programs: vec!["no-such-program".into()], ..ImageSpec::default() };
     let (_directory, result) = build(&spec);
     let message = result.unwrap_err().to_string();
@@ -152,4 +155,16 @@ fn a_cache_that_cannot_be_written_is_named() {
     assert!(
         matches!(result, Err(ImageError::Write { path, .. }) if path.starts_with("/proc/cache"))
     );
+}
+
+#[test]
+fn compressed_modules_are_put_in_as_the_kernel_takes_them() {
+    let host = tempfile::tempdir().unwrap();
+    let file = host.path().join("test.ko.zst");
+    let level = zstd::DEFAULT_COMPRESSION_LEVEL;
+    fs::write(&file, zstd::bulk::compress(b"module", level).unwrap()).unwrap();
+    let spec = ImageSpec { boot_modules: vec![file], ..ImageSpec::default() };
+    let (_directory, image) = build(&spec);
+    let base = contents(&image.unwrap().initramfs[0]);
+    assert_eq!(base["lib/modules/test.ko"].1, b"module");
 }
