@@ -1,0 +1,100 @@
+//! Pause, resume, stop: bounded, whatever the guest does.
+
+use std::thread;
+use std::time::{Duration, Instant};
+
+use vmm::{Event, Machine, Stop};
+
+use crate::elf::{CODE, DATA};
+use crate::guest::{Guest, PATIENCE};
+use crate::programs;
+
+/// How long an order to a guest may take; less than the machine's own patience with KVM.
+const PROMPT: Duration = Duration::from_secs(3);
+
+fn promptly<T>(what: &str, order: impl FnOnce() -> T) -> T {
+    let start = Instant::now();
+    let result = order();
+    let elapsed = start.elapsed();
+    assert!(elapsed < PROMPT, "{what} took {elapsed:?}");
+    result
+}
+
+#[test]
+fn a_paused_guest_stands_still_and_a_resumed_one_goes_on() {
+    let Some(mut guest) = Guest::boot(programs::count(), &[0; 8]) else { return };
+    for _ in 0..20 {
+        thread::sleep(Duration::from_millis(2));
+        promptly("pausing", || guest.machine.pause()).unwrap();
+        let counted = guest.word(DATA);
+        assert!((CODE..CODE + 32).contains(&guest.register("RIP")));
+        thread::sleep(Duration::from_millis(2));
+        assert_eq!(guest.word(DATA), counted);
+        guest.machine.resume().unwrap();
+        let deadline = Instant::now() + PATIENCE;
+        while guest.word(DATA) == counted {
+            assert!(Instant::now() < deadline, "the guest does not go on");
+            thread::yield_now();
+        }
+    }
+}
+
+#[test]
+fn a_guest_asleep_with_interrupts_off_can_be_paused_and_stopped() {
+    let Some(mut guest) = Guest::boot(programs::sleep(), &[0]) else { return };
+    thread::sleep(Duration::from_millis(20));
+    promptly("pausing", || guest.machine.pause()).unwrap();
+    guest.machine.resume().unwrap();
+    promptly("stopping", || {
+        guest.machine.stop();
+        assert_eq!(guest.finish().stop, Some(Stop::Asked));
+    });
+}
+
+#[test]
+fn a_paused_guest_can_be_stopped_and_stopping_twice_is_fine() {
+    let Some(mut guest) = Guest::boot(programs::count(), &[0; 8]) else { return };
+    guest.machine.pause().unwrap();
+    guest.machine.stop();
+    guest.machine.stop();
+    assert_eq!(guest.finish().stop, Some(Stop::Asked));
+    guest.machine.pause().unwrap();
+    assert!(guest.machine.send_control(b"too late").is_err());
+}
+
+#[test]
+fn registers_are_those_of_a_paused_processor_that_exists() {
+    let Some(mut guest) = Guest::boot(programs::count(), &[0; 8]) else { return };
+    guest.machine.pause().unwrap();
+    assert_eq!(guest.register("RSI"), DATA);
+    assert_eq!(guest.register("CR3"), 0x9000);
+    assert!(guest.machine.registers(1).is_ok());
+    assert!(guest.machine.registers(2).is_err());
+}
+
+#[test]
+fn a_fault_without_a_handler_is_a_triple_fault() {
+    let Some(guest) = Guest::boot(programs::fault(), &[0]) else { return };
+    assert_eq!(guest.finish().stop, Some(Stop::TripleFault));
+}
+
+#[test]
+fn when_kvm_gives_up_the_registers_are_told() {
+    let Some(guest) = Guest::boot(programs::lost(), &[0]) else { return };
+    match guest.finish().stop {
+        Some(Stop::Internal(words)) => {
+            assert!(words.contains("internal error of KVM"), "{words}");
+            assert!(words.contains("RIP 0xd0000000"), "{words}");
+        }
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn a_machine_dropped_by_a_harness_that_reads_nothing_ends() {
+    let Some(guest) = Guest::boot(programs::chatter(), &[0]) else { return };
+    thread::sleep(Duration::from_millis(50));
+    let Guest { machine, events, .. } = guest;
+    promptly("dropping", || drop(machine));
+    assert!(events.iter().all(|event| event != Event::Panicked));
+}
