@@ -331,9 +331,14 @@ impl Driver {
     }
 
     fn settle(&mut self) {
-        let deadline = Instant::now() + self.session.limits().grace;
-        while Instant::now() < deadline && self.session.since_output() < SETTLE {
-            let wait = Instant::now() + SETTLE.saturating_sub(self.session.since_output());
+        let start = Instant::now();
+        let deadline = start + self.session.limits().grace;
+        while Instant::now() < deadline {
+            let silence = self.session.since_output().min(start.elapsed());
+            if silence >= SETTLE {
+                return;
+            }
+            let wait = Instant::now() + (SETTLE - silence);
             match self.session.next(wait.min(deadline)) {
                 Next::Message(message) => self.note(message),
                 Next::Printed | Next::Deadline => {}
