@@ -4,7 +4,9 @@ use std::io::IsTerminal;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-use crate::commands::{check, completions, explain, kernel, list, run, schema, triage};
+use crate::commands::{
+    check, completions, explain, inspect, kernel, list, run, schema, snapshot, triage,
+};
 use crate::error::Failure;
 use crate::exit::Exit;
 
@@ -75,6 +77,10 @@ pub enum Command {
     List(list::Args),
     /// Print the kernel reports of a log
     Triage(triage::Args),
+    /// Look into a snapshot or a vmcore: tasks, log, slabs, locks, any variable
+    Inspect(inspect::Args),
+    /// Snapshots as files: export them for drgn and crash
+    Snapshot(snapshot::Args),
     /// Fetch, list, show and remove kernels
     Kernel(kernel::Args),
     /// Print the JSON Schema of scenario files
@@ -95,6 +101,8 @@ impl Command {
             Self::Explain(args) => explain::run(&args),
             Self::List(args) => list::run(&args),
             Self::Triage(args) => triage::run(&args, global),
+            Self::Inspect(args) => inspect::run(&args),
+            Self::Snapshot(args) => snapshot::run(&args),
             Self::Kernel(args) => kernel::run(&args, global),
             Self::Schema(args) => schema::run(&args),
             Self::Completions(args) => completions::run(&args),

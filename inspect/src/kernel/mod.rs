@@ -3,6 +3,7 @@
 mod access;
 mod attach;
 mod error;
+mod export;
 mod image;
 mod list;
 mod modules;

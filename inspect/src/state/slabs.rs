@@ -132,7 +132,8 @@ impl Kernel {
         Ok(free)
     }
 
-    /// Every sheaf of a cache: three a CPU, and the full ones in the barn of each node.
+    /// Every sheaf with objects that are free to use: two a CPU, and the full ones in the barn of each
+    /// node. Those in a CPU's `rcu_free` sheaf wait for a grace period.
     fn sheaves(&self, cache: u64, cpus: &[u32]) -> Result<Vec<u64>, Error> {
         let mut sheaves = Vec::new();
         let Ok(per_cpu) = self.field("kmem_cache", "cpu_sheaves") else {
@@ -144,7 +145,7 @@ impl Kernel {
         }
         for cpu in cpus {
             let at = self.per_cpu_pointer(per_cpu, *cpu)?;
-            for member in ["main", "spare", "rcu_free"] {
+            for member in ["main", "spare"] {
                 sheaves.push(self.get(at, self.field("slub_percpu_sheaves", member)?)?);
             }
         }
