@@ -30,6 +30,13 @@ pub struct Seen {
     pub step: Option<String>,
 }
 
+impl Seen {
+    /// Whether the kernel panicked in or right after this report.
+    pub fn led_to_panic(&self) -> bool {
+        self.report.panic.is_some() || self.report.kind.is_within("panic")
+    }
+}
+
 /// Everything that a guest printed.
 pub struct Console {
     path: PathBuf,
@@ -80,7 +87,15 @@ impl Console {
             .map_err(|error| format!("cannot write {}: {error}", self.path.display()))
     }
 
-    /// Ends reports that are still open: nothing more is to come.
+    /// Ends reports that are still open, because the guest has fallen silent.
+    pub fn flush(&mut self) {
+        if self.scanner.has_pending() {
+            self.scanner.flush_pending();
+            self.drain();
+        }
+    }
+
+    /// Ends the console: nothing more is to come.
     pub fn finish(&mut self) {
         self.scanner.finish();
         self.drain();
@@ -89,7 +104,7 @@ impl Console {
 
     /// Whether the kernel has said that it is dead.
     pub fn panicked(&self) -> bool {
-        self.reports.iter().any(|seen| seen.report.kind.as_str() == "panic")
+        self.reports.iter().any(Seen::led_to_panic)
     }
 
     fn drain(&mut self) {

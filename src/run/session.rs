@@ -16,6 +16,9 @@ use super::limits::Limits;
 /// How often a wait looks whether Ctrl-C was pressed.
 const TICK: Duration = Duration::from_millis(50);
 
+/// Silence that ends a kernel report.
+const SILENCE: Duration = Duration::from_secs(1);
+
 /// A running guest, its console and its agent.
 pub struct Session {
     machine: Box<dyn Machine>,
@@ -166,12 +169,26 @@ impl Session {
         let before = self.console.bytes;
         match self.events.recv_timeout(until.saturating_duration_since(Instant::now())) {
             Ok(event) => self.take(event),
-            Err(RecvTimeoutError::Timeout) => {}
+            Err(RecvTimeoutError::Timeout) => self.look_at_silence(),
             Err(RecvTimeoutError::Disconnected) => {
                 self.give_up(Halt::Host("the machine's threads ended without a word".into()));
             }
         }
         self.console.bytes > before
+    }
+
+    /// A kernel that has printed nothing for this long is done with the report that it began.
+    fn look_at_silence(&mut self) {
+        if self.last_output.elapsed() > SILENCE {
+            self.console.flush();
+            self.look_for_panic();
+        }
+    }
+
+    fn look_for_panic(&mut self) {
+        if self.panicked.is_none() && self.console.panicked() {
+            self.panicked = Some(Instant::now());
+        }
     }
 
     fn take(&mut self, event: Event) {
@@ -192,9 +209,7 @@ impl Session {
         if let Err(reason) = self.console.feed(bytes) {
             self.give_up(Halt::Host(reason));
         }
-        if self.panicked.is_none() && self.console.panicked() {
-            self.panicked = Some(self.last_sign);
-        }
+        self.look_for_panic();
     }
 
     fn received(&mut self, bytes: &[u8]) {

@@ -49,37 +49,59 @@ fn excuse(scenario: &Scenario, seen: &Seen, today: NaiveDate) -> Option<Excuse> 
     allowed.map(|entry| Excuse::Allowed(entry.reason.clone()))
 }
 
+/// A report that led to a panic is two things, and both must be asked for: an oops that was not
+/// asked for is no better when a panic was. Only an event, such as an OOM, is part of its panic.
 fn is_expected(scenario: &Scenario, seen: &Seen) -> bool {
+    let own = wanted(scenario, seen, |expectation| asks_for_kind(expectation, seen));
+    if !seen.led_to_panic() {
+        return own;
+    }
+    let part_of_panic = seen.report.class == Class::Event || seen.report.kind.is_within(PANIC);
+    (own || part_of_panic) && wanted(scenario, seen, |expectation| asks_for_panic(expectation, seen))
+}
+
+/// Whether an expectation of the scenario, or of the step that was running, satisfies `asks`.
+fn wanted(scenario: &Scenario, seen: &Seen, asks: impl Fn(&Expectation) -> bool) -> bool {
     let of_step = scenario
         .steps
         .iter()
         .filter(|step| seen.step.as_ref() == Some(&step.id))
         .flat_map(|step| &step.expect);
-    scenario.expect.iter().chain(of_step).any(|expectation| asks_for(expectation, seen))
+    scenario.expect.iter().chain(of_step).any(asks)
 }
 
-fn asks_for(expectation: &Expectation, seen: &Seen) -> bool {
+fn asks_for_kind(expectation: &Expectation, seen: &Seen) -> bool {
     match &expectation.form {
-        Form::Report(wanted) => matches(wanted, seen),
+        Form::Report(wanted) => seen.report.kind.is_within(&wanted.kind) && matches(wanted, seen),
         Form::NoReports(strict) => !strict,
-        Form::Stopped(Stopped::Panic) => seen.report.kind.is_within("panic"),
         _ => false,
     }
 }
 
-/// Whether `seen` is one of the reports that `wanted` means.
+fn asks_for_panic(expectation: &Expectation, seen: &Seen) -> bool {
+    match &expectation.form {
+        Form::Report(wanted) => wanted.kind == PANIC && matches(wanted, seen),
+        Form::NoReports(strict) => !strict,
+        Form::Stopped(how) => *how == Stopped::Panic,
+        _ => false,
+    }
+}
+
+/// The kind of a panic.
+const PANIC: &str = "panic";
+
+/// Whether `seen` is one of the reports that `wanted` means. One that led to a panic is a panic too.
 pub fn matches(wanted: &ReportMatch, seen: &Seen) -> bool {
     let report = &seen.report;
-    report.kind.is_within(&wanted.kind)
-        && wanted.function.as_ref().is_none_or(|pattern| {
-            let function = report.function.as_deref().unwrap_or_default();
-            pattern.0.find_iter(function).any(|found| found.len() == function.len())
-        })
-        && wanted.condition.as_ref().is_none_or(|condition| {
-            let mut context = Context::default();
-            context.add_variable("report", report).is_ok()
-                && condition.program.execute(&context) == Ok(Value::Bool(true))
-        })
+    let kind = report.kind.is_within(&wanted.kind) || (wanted.kind == PANIC && seen.led_to_panic());
+    kind && wanted.function.as_ref().is_none_or(|pattern| {
+        let function = report.function.as_deref().unwrap_or_default();
+        pattern.0.find_iter(function).any(|found| found.len() == function.len())
+    }) && wanted.condition.as_ref().is_none_or(|condition| {
+        let mut context = Context::default();
+        context.add_variable("report", report).is_ok()
+            && condition.program.execute(&context) == Ok(Value::Bool(true))
+    })
 }
 
 fn allows(entry: &Allowance, report: &Report, today: NaiveDate) -> bool {

@@ -96,9 +96,9 @@ fn unexpected_report(
 
 /// Kinds after which a kernel, or the task that it killed, is not what it was.
 fn kills(judged: &Judged) -> bool {
-    ["panic", "oops", "bug", "double-fault"]
-        .iter()
-        .any(|kind| judged.seen.report.kind.is_within(kind))
+    let kinds = ["oops", "bug", "double-fault"];
+    judged.seen.led_to_panic()
+        || kinds.iter().any(|kind| judged.seen.report.kind.is_within(kind))
 }
 
 /// The guest's end, where it is not the one that the scenario wants.

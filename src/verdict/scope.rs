@@ -56,7 +56,8 @@ fn step_value(step: &StepRun) -> Value {
     value.insert("usage".into(), json!(ended.usage));
     value.insert("json".into(), json_lines(&stdout));
     value.insert("stderr".into(), json!(step.stderr.text()));
-    value.insert("stdout".into(), json!(stdout));
+    // Without the newlines at its end, as `$(…)` gives it in a shell.
+    value.insert("stdout".into(), json!(stdout.trim_end_matches('\n')));
     Value::Object(value)
 }
 
