@@ -2,12 +2,15 @@
 //!
 //! ```text
 //! boot --kernel vmlinux --initramfs init.cpio --append "quiet" --cpus 2 --memory 256
+//! boot --kernel bzImage --initramfs init.cpio --control-in "hello" --control-out from-agent
 //! boot --probe
 //! ```
 //!
+//! What the agent sends on the control channel goes to the file `--control-out`.
 //! At the end it prints why the machine stopped, how long it ran, and how often the guest came out.
 
 use std::error::Error;
+use std::fs::File;
 use std::io::Write;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -30,15 +33,23 @@ fn main() -> ExitCode {
     }
 }
 
+/// What to boot, and what to do with its control channel.
+struct Request {
+    config: Config,
+    control_in: String,
+    control_out: Box<dyn Write>,
+}
+
 fn run() -> Result<Stop, Box<dyn Error>> {
-    let Some(config) = parse(std::env::args().skip(1))? else {
+    let Some(mut request) = parse(std::env::args().skip(1))? else {
         println!("{}", kvm::probe());
         return Ok(Stop::PowerOff);
     };
     let start = Instant::now();
-    let (mut machine, events) = kvm::boot(&config)?;
+    let (mut machine, events) = kvm::boot(&request.config)?;
     let made = start.elapsed();
-    let stop = follow(&mut machine, &events, start + PATIENCE)?;
+    machine.send_control(request.control_in.as_bytes())?;
+    let stop = follow(&mut machine, &events, &mut request.control_out, start + PATIENCE)?;
     println!("\nboot: stopped by {stop:?} after {:?}; machine made in {made:?}", start.elapsed());
     for (kind, count) in machine.exits() {
         println!("boot: {count} exits: {}", kind.name());
@@ -47,7 +58,9 @@ fn run() -> Result<Stop, Box<dyn Error>> {
 }
 
 /// The machine that the arguments describe; none if only the probe is asked for.
-fn parse(mut args: impl Iterator<Item = String>) -> Result<Option<Config>, Box<dyn Error>> {
+fn parse(mut args: impl Iterator<Item = String>) -> Result<Option<Request>, Box<dyn Error>> {
+    let mut control_in = String::new();
+    let mut control_out: Box<dyn Write> = Box::new(std::io::sink());
     let mut config = Config {
         kernel: PathBuf::new(),
         initramfs: Vec::new(),
@@ -67,16 +80,19 @@ fn parse(mut args: impl Iterator<Item = String>) -> Result<Option<Config>, Box<d
             "--append" => config.cmdline = value,
             "--cpus" => config.cpus = value.parse()?,
             "--memory" => config.memory = value.parse::<u64>()? << 20,
+            "--control-in" => control_in = value + "\n",
+            "--control-out" => control_out = Box::new(File::create(value)?),
             _ => return Err(format!("unknown argument {name}").into()),
         }
     }
-    Ok(Some(config))
+    Ok(Some(Request { config, control_in, control_out }))
 }
 
 /// Prints what the guest says, until it stops or `deadline` has passed.
 fn follow(
     machine: &mut kvm::KvmMachine,
     events: &Receiver<Event>,
+    control: &mut dyn Write,
     deadline: Instant,
 ) -> Result<Stop, Box<dyn Error>> {
     let mut out = std::io::stdout();
@@ -84,6 +100,7 @@ fn follow(
         let patience = deadline.saturating_duration_since(Instant::now());
         match events.recv_timeout(patience) {
             Ok(Event::Console(bytes)) => out.write_all(&bytes)?,
+            Ok(Event::Control(bytes)) => control.write_all(&bytes)?,
             Ok(Event::Stopped(stop)) => return Ok(stop),
             Ok(event) => println!("\nboot: {event:?}"),
             Err(_) => machine.stop(),

@@ -164,33 +164,10 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::kvm::boot::test_images::{bzimage as image, setup_header as sound_header};
 
     const HEADER_START: usize = 0x1f1;
     const HEADER_END: usize = HEADER_START + size_of::<setup_header>();
-
-    fn sound_header() -> setup_header {
-        setup_header {
-            setup_sects: 1,
-            syssize: 0x100,
-            boot_flag: 0xaa55,
-            header: MAGIC,
-            version: 0x20f,
-            loadflags: LOADED_HIGH,
-            xloadflags: XLF_KERNEL_64,
-            kernel_alignment: 0x20_0000,
-            payload_offset: 0x300,
-            payload_length: 0x800,
-            pref_address: 0x100_0000,
-            init_size: 0x10_0000,
-            ..setup_header::default()
-        }
-    }
-
-    fn image(header: &setup_header) -> Vec<u8> {
-        let mut bytes = vec![0; 1024 + 0x1000];
-        bytes[HEADER_START..HEADER_END].copy_from_slice(header.as_slice());
-        bytes
-    }
 
     fn parse_bytes(bytes: &[u8]) -> Result<BzImage, BzImageError> {
         let mut file = tempfile::tempfile().unwrap();

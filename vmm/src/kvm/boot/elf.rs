@@ -311,9 +311,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-
-    /// A program header to be: type, physical address, content, size in memory.
-    type Part = (u32, u64, Vec<u8>, u64);
+    use crate::kvm::boot::test_images::{Part, elf_of as elf};
 
     const CODE: u64 = 0x100_0000;
 
@@ -336,31 +334,6 @@ mod tests {
 
     fn pvh_note(entry: u32) -> Part {
         note(PVH_NOTE_NAME, PVH_NOTE_TYPE, &entry.to_le_bytes())
-    }
-
-    fn elf(entry: u64, parts: &[Part]) -> Vec<u8> {
-        let mut bytes = vec![0; HEADER_SIZE];
-        bytes[..4].copy_from_slice(&MAGIC);
-        bytes[4..6].copy_from_slice(&[CLASS_64, LITTLE_ENDIAN]);
-        bytes[16..18].copy_from_slice(&TYPE_EXECUTABLE.to_le_bytes());
-        bytes[18..20].copy_from_slice(&MACHINE_X86_64.to_le_bytes());
-        bytes[24..32].copy_from_slice(&entry.to_le_bytes());
-        bytes[32..40].copy_from_slice(&(HEADER_SIZE as u64).to_le_bytes());
-        bytes[54..56].copy_from_slice(&56u16.to_le_bytes());
-        bytes[56..58].copy_from_slice(&u16::try_from(parts.len()).unwrap().to_le_bytes());
-        let mut data: Vec<u8> = Vec::new();
-        let data_at = HEADER_SIZE + parts.len() * PROGRAM_HEADER_SIZE;
-        for (kind, address, content, memory_size) in parts {
-            let offset = (data_at + data.len()) as u64;
-            bytes.extend(kind.to_le_bytes());
-            bytes.extend([0; 4]);
-            for word in [offset, 0, *address, content.len() as u64, *memory_size, 1] {
-                bytes.extend(word.to_le_bytes());
-            }
-            data.extend(content);
-        }
-        bytes.extend(data);
-        bytes
     }
 
     fn parse(bytes: &[u8]) -> Result<ElfKernel, ElfError> {

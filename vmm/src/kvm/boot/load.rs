@@ -149,3 +149,101 @@ fn entry_of(kind: &Kind) -> Entry {
         Kind::BzImage(image) => Entry::Linux64 { address: BzImage::entry(image) },
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use linux_loader::loader::bootparam::{boot_params, setup_header};
+    use vm_memory::ByteValued;
+
+    use super::*;
+    use crate::kvm::arch::layout::ZERO_PAGE;
+    use crate::kvm::boot::test_images;
+
+    const RAM: u64 = 64 << 20;
+
+    fn load_image(image: &[u8], initramfs: &[PathBuf]) -> Result<(Entry, GuestMemory), LoadError> {
+        let dir = tempfile::tempdir().unwrap();
+        let kernel = write(dir.path(), "kernel", image);
+        let memory = GuestMemory::new(RAM).unwrap();
+        let request = Request {
+            kernel: &kernel,
+            initramfs,
+            command_line: "quiet",
+            cpus: 1,
+            virtio_devices: 2,
+        };
+        load(&request, &memory).map(|entry| (entry, memory))
+    }
+
+    fn write(dir: &Path, name: &str, bytes: &[u8]) -> PathBuf {
+        let path = dir.join(name);
+        std::fs::write(&path, bytes).unwrap();
+        path
+    }
+
+    fn problem(image: &[u8]) -> String {
+        load_image(image, &[]).unwrap_err().to_string()
+    }
+
+    fn read<const N: usize>(memory: &GuestMemory, address: u64) -> [u8; N] {
+        let mut bytes = [0; N];
+        memory.ram().read(address, &mut bytes).unwrap();
+        bytes
+    }
+
+    #[test]
+    fn an_elf_kernel_is_loaded_where_its_segments_say() {
+        let image = test_images::elf(
+            0x100_0000,
+            &[(0x100_0000, b"code", 0x1000), (0x200_0000, b"data", 8)],
+        );
+        let (entry, memory) = load_image(&image, &[]).unwrap();
+        assert_eq!(entry, Entry::Linux64 { address: 0x100_0000 });
+        assert_eq!(&read(&memory, 0x100_0000), b"code");
+        assert_eq!(&read(&memory, 0x200_0000), b"data\0\0\0\0");
+        assert_eq!(&read(&memory, ACPI_TABLES), b"RSD PTR ");
+    }
+
+    #[test]
+    fn a_bzimage_is_entered_behind_its_32_bit_entry_with_the_initramfs_on_top() {
+        let dir = tempfile::tempdir().unwrap();
+        let archive = write(dir.path(), "initramfs", &[7; 0x1800]);
+        let image = test_images::bzimage(&test_images::setup_header());
+        let (entry, memory) = load_image(&image, &[archive]).unwrap();
+        assert_eq!(entry, Entry::Linux64 { address: 0x100_0200 });
+        let mut page = boot_params::default();
+        memory.ram().read(ZERO_PAGE, page.as_mut_slice()).unwrap();
+        let hdr = page.hdr;
+        assert_eq!(({ hdr.ramdisk_image }, { hdr.ramdisk_size }), (0x3ff_e000, 0x1800));
+        assert_eq!(read(&memory, 0x3ff_e000), [7; 0x1800]);
+    }
+
+    #[test]
+    fn a_segment_over_what_the_machine_itself_writes_is_refused() {
+        let image = test_images::elf(0x8000, &[(0, &[0; 0x9000], 0x9000)]);
+        assert!(problem(&image).contains("overlaps what the machine itself writes"));
+    }
+
+    #[test]
+    fn a_segment_larger_than_ram_is_refused() {
+        let image = test_images::elf(0x100_0000, &[(0x100_0000, b"code", 1 << 40)]);
+        assert!(problem(&image).contains("outside of guest RAM, which ends at 0x4000000"));
+    }
+
+    #[test]
+    fn a_bzimage_that_needs_more_than_there_is_is_refused() {
+        let header = setup_header { init_size: 64 << 20, ..test_images::setup_header() };
+        assert!(problem(&test_images::bzimage(&header)).contains("outside of guest RAM"));
+    }
+
+    #[test]
+    fn an_initramfs_that_would_lie_on_the_kernel_is_refused() {
+        let dir = tempfile::tempdir().unwrap();
+        let archive = write(dir.path(), "initramfs", &vec![1; 16 << 20]);
+        let header = setup_header { init_size: 46 << 20, ..test_images::setup_header() };
+        let error = load_image(&test_images::bzimage(&header), &[archive]).unwrap_err();
+        assert!(error.to_string().contains("no room for the initramfs"), "{error}");
+    }
+}

@@ -10,6 +10,8 @@ mod initramfs;
 mod load;
 mod memory_map;
 mod placement;
+#[cfg(test)]
+mod test_images;
 
 pub use bzimage::BzImageError;
 pub use command_line::CommandLineError;

@@ -56,16 +56,23 @@ impl Devices {
         memory: &GuestMemory,
         outbox: &Arc<Outbox>,
     ) -> io::Result<Self> {
-        let serial = Serial::new(Interrupt::connect(vm, SERIAL_IRQ)?, Arc::clone(outbox));
+        let early_console = EarlyConsole::new(vm, vcpu, Arc::clone(outbox))?;
+        Self::assemble(early_console, |line| Interrupt::connect(vm, line), memory, outbox)
+    }
+
+    fn assemble(
+        early_console: EarlyConsole,
+        interrupt: impl Fn(u32) -> io::Result<Interrupt>,
+        memory: &GuestMemory,
+        outbox: &Arc<Outbox>,
+    ) -> io::Result<Self> {
         let console = Console::new(Arc::clone(outbox));
-        let console = transport(console, memory, Interrupt::connect(vm, VIRTIO_IRQ)?)?;
-        let entropy = transport(Entropy, memory, Interrupt::connect(vm, VIRTIO_IRQ + 1)?)?;
         Ok(Self {
             outbox: Arc::clone(outbox),
-            early_console: EarlyConsole::new(vm, vcpu, Arc::clone(outbox))?,
-            serial: Mutex::new(serial),
-            console: Mutex::new(console),
-            entropy: Mutex::new(entropy),
+            early_console,
+            serial: Mutex::new(Serial::new(interrupt(SERIAL_IRQ)?, Arc::clone(outbox))),
+            console: Mutex::new(transport(console, memory, interrupt(VIRTIO_IRQ)?)?),
+            entropy: Mutex::new(transport(Entropy, memory, interrupt(VIRTIO_IRQ + 1)?)?),
         })
     }
 
@@ -156,4 +163,94 @@ fn lock<T>(device: &Mutex<T>) -> MutexGuard<'_, T> {
     // A panic in one device on one thread is a bug; the others still see a device whose
     // every register holds some value, as a guest could have written.
     device.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn devices() -> (Devices, Arc<Outbox>) {
+        let outbox = Arc::new(Outbox::default());
+        let memory = GuestMemory::new(4 << 20).unwrap();
+        let early_console = EarlyConsole::without_shortcut(Arc::clone(&outbox));
+        let line = |_| Ok(Interrupt::unconnected());
+        let devices = Devices::assemble(early_console, line, &memory, &outbox).unwrap();
+        (devices, outbox)
+    }
+
+    fn events(outbox: &Outbox) -> Vec<Event> {
+        outbox.take(Duration::from_millis(1))
+    }
+
+    #[test]
+    fn only_the_right_value_on_the_right_port_ends_the_machine() {
+        let (devices, _) = devices();
+        let mut found = Vec::new();
+        for port in 0..=u16::MAX {
+            for value in [0, 1, 0x34, 0xfe, 0xff] {
+                found.extend(devices.write_port(port, value).map(|request| (port, value, request)));
+            }
+        }
+        let expected = [
+            (0x64, 0xfe, Request::Reset),
+            (0x600, 0x34, Request::PowerOff),
+            (0x602, 1, Request::Reset),
+        ];
+        assert_eq!(found, expected);
+    }
+
+    #[test]
+    fn a_port_that_nobody_has_reads_all_ones() {
+        let (devices, _) = devices();
+        let known = |port| matches!(port, 0x3f8..=0x3ff | 0x60 | 0x64 | 0x505 | 0x600 | 0x601);
+        for port in (0..=u16::MAX).filter(|port| !known(*port)) {
+            assert_eq!(devices.read_port(port), NOTHING_THERE, "{port:#x}");
+        }
+    }
+
+    #[test]
+    fn the_early_console_works_without_the_help_of_kvm_too() {
+        let (devices, outbox) = devices();
+        let mut status = [0; 4];
+        devices.read_memory(EARLY_CONSOLE + 0x14, &mut status);
+        assert_eq!(status, [0x60, 0, 0, 0]);
+        devices.write_memory(EARLY_CONSOLE, b"x\0\0\0");
+        assert_eq!(events(&outbox), [Event::Console(b"x".to_vec())]);
+    }
+
+    #[test]
+    fn the_serial_port_is_a_16550_with_a_fifo() {
+        let (devices, outbox) = devices();
+        devices.write_port(0x3fa, 1);
+        assert_eq!(devices.read_port(0x3fa) & 0xc0, 0xc0);
+        assert_eq!(devices.read_port(0x3fd) & 0x60, 0x60);
+        devices.write_port(0x3f8, b'y');
+        assert_eq!(events(&outbox), [Event::Console(b"y".to_vec())]);
+    }
+
+    #[test]
+    fn bytes_for_the_agent_are_taken_before_it_is_there() {
+        let (devices, _) = devices();
+        assert_eq!(devices.leave_for_agent(b"hello"), 5);
+    }
+
+    proptest! {
+        #[test]
+        fn no_access_to_memory_makes_a_device_panic(
+            page in prop_oneof![Just(CONSOLE_BASE), Just(ENTROPY_BASE), Just(EARLY_CONSOLE), any::<u64>()],
+            offset in 0u64..0x1100,
+            size in 0usize..9,
+            write: bool,
+            byte: u8,
+        ) {
+            let (devices, _) = devices();
+            let address = page.wrapping_add(offset);
+            let mut data = vec![byte; size];
+            if write { devices.write_memory(address, &data) } else { devices.read_memory(address, &mut data) }
+        }
+    }
 }

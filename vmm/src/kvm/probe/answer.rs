@@ -80,7 +80,7 @@ fn judge(outcome: &Outcome) -> Probe {
 
 #[cfg(test)]
 mod tests {
-    use super::super::child::End;
+    use super::super::message::End;
     use super::*;
 
     fn judged(reached: Option<Stage>, end: End) -> Probe {

@@ -8,6 +8,8 @@
 
 mod answer;
 mod child;
+mod fork;
 mod guest;
+mod message;
 
 pub use answer::{Probe, probe, probe_device};

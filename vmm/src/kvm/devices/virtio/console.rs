@@ -168,7 +168,7 @@ impl Device for Console {
         self.agent_opened(false);
         self.multiport = false;
         self.messages.clear();
-        self.to_agent.clear();
+        // What is left for the agent stays: every driver resets the device before it uses it.
     }
 
     fn notify(
@@ -277,6 +277,18 @@ mod tests {
         let second = driver.offer(CONTROL_INPUT, 1, &[Buffer::In(3)]);
         driver.notify(CONTROL_INPUT);
         assert_eq!(&driver.read(second), b"lo");
+    }
+
+    #[test]
+    fn bytes_left_for_the_agent_before_there_is_a_driver_reach_it() {
+        let outbox = Arc::new(Outbox::default());
+        let mut console = Console::new(outbox);
+        console.leave_for_agent(b"early");
+        console.reset();
+        let mut driver = Driver::running(console);
+        let buffer = driver.offer(CONTROL_INPUT, 0, &[Buffer::In(5)]);
+        tell(&mut driver, 1, Event::PortOpen, 1);
+        assert_eq!(&driver.read(buffer), b"early");
     }
 
     #[test]
