@@ -77,7 +77,7 @@ fn unexpected_report(
     seen: &Observation,
     death: Option<&Charge>,
 ) -> Option<Charge> {
-    let first = judged.iter().find(|judged| judged.excuse.is_none())?;
+    let first = leading(judged)?;
     let report = &first.seen.report;
     let at = first.seen.step.as_ref().map(|step| format!(" in step {step}")).unwrap_or_default();
     let then = death.map(|death| format!("; then {}", death.cause)).unwrap_or_default();
@@ -92,6 +92,13 @@ fn unexpected_report(
         cause: format!("kernel report {}{at}: {}{then}", report.kind, report.title),
         excerpt: excerpt::around(&seen.console, report.start, report.end),
     })
+}
+
+/// The first report that nothing excuses. A detector that was switched off is a lesser thing than
+/// whatever else was reported.
+fn leading<'a>(judged: &'a [Judged<'a>]) -> Option<&'a Judged<'a>> {
+    let unexcused = judged.iter().filter(|judged| judged.excuse.is_none());
+    unexcused.min_by_key(|judged| judged.seen.report.kind.is_within("detector-lost"))
 }
 
 /// Kinds after which a kernel, or the task that it killed, is not what it was.

@@ -12,7 +12,10 @@ pub fn run() -> ! {
     warnings.extend(protect::against_guest());
     warnings.extend(mounts::rest());
     match control::open() {
-        Ok(channel) => serve::on(channel, warnings),
+        Ok(channel) => {
+            serve::on(channel, warnings);
+            kmsg::error("the control channel has closed: there is nobody to serve");
+        }
         Err(failure) => {
             for warning in warnings {
                 kmsg::error(&warning);
