@@ -75,6 +75,11 @@ impl Problems {
         });
     }
 
+    /// The file.
+    pub fn file(&self) -> &Source {
+        &self.file
+    }
+
     /// How many there are so far.
     pub fn count(&self) -> usize {
         self.found.len()

@@ -53,6 +53,29 @@ impl Place {
         let start = line + rest.chars().take(columns_before).map(char::len_utf8).sum::<usize>();
         start..text.floor_char_boundary(start.saturating_add(self.length))
     }
+
+    /// The place of a line and column (from 1) of `text`, a scalar that is here in `file`: plain,
+    /// quoted, or a literal block. Where folding or escapes have moved columns, the scalar itself.
+    pub fn within(self, file: &str, text: &str, line: usize, column: usize) -> Self {
+        let nth = |text: &str, line: usize| {
+            text.lines().nth(line.saturating_sub(1)).unwrap_or_default().to_owned()
+        };
+        let below = u32::try_from(line.saturating_sub(1)).unwrap_or(0);
+        let written = nth(file, self.line.saturating_add(below) as usize);
+        let meant = nth(text, line);
+        let quotes = [0, 1].into_iter().find(|quote| {
+            let before = self.column.saturating_add(*quote).saturating_sub(1) as usize;
+            written.chars().skip(before).collect::<String>().starts_with(&meant)
+        });
+        let (Some(quotes), Ok(into)) = (quotes, u32::try_from(column.saturating_sub(1))) else {
+            return self;
+        };
+        Self {
+            line: self.line.saturating_add(below),
+            column: self.column.saturating_add(quotes).saturating_add(into),
+            length: 0,
+        }
+    }
 }
 
 #[cfg(test)]
@@ -64,6 +87,17 @@ mod tests {
         let text = "name: ä\nsteps: [x]\n";
         let place = Place { line: 2, column: 8, length: 3 };
         assert_eq!(&text[place.range(text)], "[x]");
+    }
+
+    #[test]
+    fn a_place_within_a_scalar_is_found_unless_the_scalar_was_folded() {
+        let file = "a: \"1 + \"\nb: |\n  1\n  + (\nc: 'it''s'\n";
+        let quoted = Place { line: 1, column: 4, length: 6 };
+        assert_eq!(quoted.within(file, "1 + ", 1, 3), Place { line: 1, column: 7, length: 0 });
+        let block = Place { line: 3, column: 3, length: 8 };
+        assert_eq!(block.within(file, "1\n+ (\n", 2, 3), Place { line: 4, column: 5, length: 0 });
+        let escaped = Place { line: 5, column: 4, length: 7 };
+        assert_eq!(escaped.within(file, "it's", 1, 4), escaped);
     }
 
     #[test]

@@ -14,8 +14,12 @@ use serde::{Serialize, Serializer};
 /// Bytes of an expression: what is longer belongs into a program of its own.
 const MOST_BYTES: usize = 4096;
 
-/// Nesting of brackets; the parser recurses.
-const MOST_NESTING: usize = 32;
+/// Depth of an expression's tree: what evaluates it recurses, on threads with 2 MiB of stack.
+const MOST_DEPTH: usize = 32;
+
+/// Stack for the parser. It recurses through every rule of the grammar, to its own limit of 96
+/// nested expressions, which takes a debug build more than 10 MiB.
+const PARSER_STACK: usize = 64 << 20;
 
 /// A compiled CEL expression.
 #[derive(Debug, Clone)]
@@ -43,8 +47,11 @@ pub enum CelError {
     #[error("an expression of {0} bytes; more than {MOST_BYTES} are for nobody to read")]
     Long(usize),
     /// Too deep.
-    #[error("brackets nested more than {MOST_NESTING} deep")]
+    #[error("an expression nested more than {MOST_DEPTH} deep: split it into several")]
     Deep,
+    /// The host gives no thread for the parser.
+    #[error("cannot compile the expression: {0}")]
+    Host(String),
 }
 
 impl From<ParseErrors> for CelError {
@@ -71,29 +78,30 @@ impl FromStr for Cel {
     type Err = CelError;
 
     fn from_str(text: &str) -> Result<Self, CelError> {
+        // A block scalar ends in a newline, where no one looks for a mistake.
+        let text = text.trim_end();
         if text.len() > MOST_BYTES {
             return Err(CelError::Long(text.len()));
         }
-        if nesting(text) > MOST_NESTING {
-            return Err(CelError::Deep);
-        }
-        let program = Program::compile(text)?;
+        let program = std::thread::scope(|scope| {
+            let parser = std::thread::Builder::new().stack_size(PARSER_STACK);
+            let parsed = parser
+                .spawn_scoped(scope, || compile(text))
+                .map_err(|error| CelError::Host(error.to_string()))?;
+            parsed.join().unwrap_or_else(|_| Err(CelError::Host("the parser failed".to_owned())))
+        })?;
         Ok(Self { text: text.to_owned(), program: Arc::new(program) })
     }
 }
 
-fn nesting(text: &str) -> usize {
-    let mut deepest = 0_usize;
-    let mut depth = 0_usize;
-    for c in text.chars() {
-        match c {
-            '(' | '[' | '{' => depth += 1,
-            ')' | ']' | '}' => depth = depth.saturating_sub(1),
-            _ => {}
-        }
-        deepest = deepest.max(depth);
-    }
-    deepest
+/// Too deep a tree is measured and dropped here already, where there is stack for it.
+fn compile(text: &str) -> Result<Program, CelError> {
+    let program = Program::compile(text)?;
+    if depth(program.expression()) > MOST_DEPTH { Err(CelError::Deep) } else { Ok(program) }
+}
+
+fn depth(expression: &IdedExpr) -> usize {
+    1 + parts(&expression.expr).into_iter().map(depth).max().unwrap_or(0)
 }
 
 /// What an expression speaks of.
@@ -126,22 +134,19 @@ fn collect<'a>(at: &'a IdedExpr, bound: &mut Vec<&'a str>, mentions: &mut Mentio
         Expr::Call(call) => mentions.steps.extend(indexed_step(&call.args, bound)),
         _ => {}
     }
-    if let Expr::Comprehension(all) = &at.expr {
-        collect(&all.iter_range, bound, mentions);
-        collect(&all.accu_init, bound, mentions);
-        let outside = bound.len();
-        bound.extend([all.iter_var.as_str(), all.accu_var.as_str()]);
-        bound.extend(all.iter_var2.as_deref());
-        for part in [&all.loop_cond, &all.loop_step, &all.result] {
-            collect(part, bound, mentions);
+    let outside = bound.len();
+    for (index, part) in parts(&at.expr).into_iter().enumerate() {
+        if let (Expr::Comprehension(all), FIRST_IN_LOOP) = (&at.expr, index) {
+            bound.extend([all.iter_var.as_str(), all.accu_var.as_str()]);
+            bound.extend(all.iter_var2.as_deref());
         }
-        bound.truncate(outside);
-    } else {
-        for part in parts(&at.expr) {
-            collect(part, bound, mentions);
-        }
+        collect(part, bound, mentions);
     }
+    bound.truncate(outside);
 }
+
+/// Of the [`parts`] of a comprehension the first that knows the variables of its loop.
+const FIRST_IN_LOOP: usize = 2;
 
 fn is_steps(operand: &IdedExpr, bound: &[&str]) -> bool {
     matches!(&operand.expr, Expr::Ident(name) if name == "steps") && !bound.contains(&"steps")
@@ -159,7 +164,7 @@ fn indexed_step(args: &[IdedExpr], bound: &[&str]) -> Option<String> {
     }
 }
 
-/// The expressions right below one that binds no variables.
+/// The expressions right below one.
 fn parts(expr: &Expr) -> Vec<&IdedExpr> {
     match expr {
         Expr::Call(call) => call.target.iter().map(AsRef::as_ref).chain(&call.args).collect(),
@@ -167,7 +172,10 @@ fn parts(expr: &Expr) -> Vec<&IdedExpr> {
         Expr::Select(select) => vec![&select.operand],
         Expr::Map(map) => map.entries.iter().flat_map(|entry| entry_parts(&entry.expr)).collect(),
         Expr::Struct(new) => new.entries.iter().flat_map(|it| entry_parts(&it.expr)).collect(),
-        Expr::Unspecified | Expr::Ident(_) | Expr::Literal(_) | Expr::Comprehension(_) => vec![],
+        Expr::Comprehension(all) => {
+            vec![&all.iter_range, &all.accu_init, &all.loop_cond, &all.loop_step, &all.result]
+        }
+        Expr::Unspecified | Expr::Ident(_) | Expr::Literal(_) => vec![],
     }
 }
 
@@ -235,9 +243,16 @@ mod tests {
 
     #[test]
     fn nesting_and_length_have_an_end() {
-        assert_eq!("(".repeat(33).parse::<Cel>().unwrap_err(), CelError::Deep);
         assert_eq!("1".repeat(4097).parse::<Cel>().unwrap_err(), CelError::Long(4097));
-        let most = format!("{}1{}", "(".repeat(32), ")".repeat(32));
-        assert_eq!(most.parse::<Cel>().unwrap().text, most);
+        assert_eq!(["1"; 2000].join("+").parse::<Cel>().unwrap_err(), CelError::Deep);
+        let nested = |depth: usize| format!("{}1{}", "[".repeat(depth), "]".repeat(depth));
+        assert_eq!(nested(32).parse::<Cel>().unwrap_err(), CelError::Deep);
+        assert!(nested(2000).parse::<Cel>().is_err());
+    }
+
+    #[test]
+    fn the_deepest_expression_is_evaluated_on_a_small_stack() {
+        let deepest = format!("{}1{}", "[".repeat(31), "]".repeat(31)).parse::<Cel>().unwrap();
+        assert!(deepest.program.execute(&::cel::Context::default()).is_ok());
     }
 }

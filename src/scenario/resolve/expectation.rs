@@ -3,11 +3,7 @@
 use crate::scenario::model::{Cel, CelError, Expectation, Form, ReportMatch};
 use crate::scenario::problem::Problems;
 use crate::scenario::source::Place;
-use crate::scenario::written::{ExpectationKeys, Given, Placed, StringOr, Text};
-
-/// The keys that are forms, for people who gave none.
-const FORMS: &str = "report, console, no_console, no_reports, exit, stdout, stderr, signal, taint, \
-                     stopped, cel";
+use crate::scenario::written::{ExpectationKeys, FORMS, Given, OF_REPORT, Placed, StringOr, Text};
 
 /// All of a list.
 pub fn expectations(
@@ -37,12 +33,9 @@ fn expectation(
 
 /// `where`, `count` and `function` say which reports are meant; alone they mean nothing.
 fn check_report_keys(keys: &ExpectationKeys, place: Place, problems: &mut Problems) {
-    let details = [
-        ("where", keys.condition.0.is_some()),
-        ("count", keys.count.0.is_some()),
-        ("function", keys.function.0.is_some()),
-    ];
-    for (key, _) in details.into_iter().filter(|(_, given)| *given && keys.report.0.is_none()) {
+    let given = [keys.condition.0.is_some(), keys.count.0.is_some(), keys.function.0.is_some()];
+    let alone = keys.report.0.is_none();
+    for (key, _) in OF_REPORT.iter().zip(given).filter(|(_, given)| *given && alone) {
         problems.add(place, format!("`{key}` says which reports are meant: it goes with `report`"));
     }
 }
@@ -68,7 +61,7 @@ fn form(keys: &ExpectationKeys, place: Place, problems: &mut Problems) -> Option
                 problems.add_with_help(
                     place,
                     "nothing is expected",
-                    format!("give one of {FORMS}"),
+                    format!("give one of {}", FORMS.join(", ")),
                 );
             }
             None
@@ -125,21 +118,11 @@ fn cel(text: &str, place: Place, problems: &mut Problems) -> Option<Cel> {
         Err(error) => error,
     };
     let at = match error {
-        CelError::Syntax { line: 1, column, .. } => within(place, text, column),
+        CelError::Syntax { line, column, .. } => {
+            place.within(&problems.file().text, text, line, column)
+        }
         _ => place,
     };
     problems.add(at, error.to_string());
     None
-}
-
-/// The place of column `column` of a scalar `text`, which is plain or in quotes. In one that is
-/// folded or escaped columns have moved: its start is the best there is.
-fn within(place: Place, text: &str, column: usize) -> Place {
-    let quote = match place.length.checked_sub(text.len()) {
-        Some(0) => 0,
-        Some(2) => 1,
-        _ => return place,
-    };
-    let into = u32::try_from(column.saturating_sub(1) + quote).unwrap_or(0);
-    Place { column: place.column.saturating_add(into), length: 0, ..place }
 }

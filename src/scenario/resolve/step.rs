@@ -8,12 +8,9 @@ use crate::scenario::model::{Action, Signal, Step, WaitFor, Waited};
 use crate::scenario::problem::Problems;
 use crate::scenario::source::Place;
 use crate::scenario::written::{
-    KillKeys, LoadKeys, Placed, SchedKeys, StepKeys, StringOr, WaitForKeys, WriteKeys,
+    KINDS, KillKeys, LoadKeys, Placed, SchedKeys, StepKeys, StringOr, WAITED, WaitForKeys,
+    WriteKeys,
 };
-
-/// The keys that say what to do, for people who gave none.
-const KINDS: &str = "load, unload, run, shell, write, sysctl, sysrq, spawn, kill, wait, sched, \
-                     wait_for, sleep";
 
 /// All steps, in order.
 pub fn steps(written: Vec<Placed<StepKeys>>, problems: &mut Problems) -> Vec<Step> {
@@ -74,7 +71,7 @@ fn action(
         (None, _) => {
             // An action that could not be read has been told of already.
             if problems.count() == before {
-                let help = format!("give one of {KINDS}");
+                let help = format!("give one of {}", KINDS.join(", "));
                 problems.add_with_help(place, "the step does nothing", help);
             }
             None
@@ -144,7 +141,7 @@ fn change_sched(
 fn wait_for(keys: &WaitForKeys, place: Place, problems: &mut Problems) -> Option<WaitFor> {
     let given = [keys.console.0.is_some(), keys.report.0.is_some(), keys.event.0.is_some()];
     if given.into_iter().filter(|given| *given).count() != 1 {
-        let message = "`wait_for` needs exactly one of `console`, `report` and `event`";
+        let message = format!("`wait_for` needs exactly one of {}", WAITED.join(", "));
         problems.add(place, message);
         return None;
     }

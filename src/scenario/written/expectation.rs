@@ -1,15 +1,34 @@
 //! Expectations as a file states them.
 
-use schemars::JsonSchema;
+use schemars::{JsonSchema, Schema};
 use serde::Deserialize;
 
+use super::constraint::{one_of, only_with};
 use super::{Given, Placed, Text};
 use crate::scenario::model::{Cel, Count, Pattern, Signal, Stopped, Taint};
+
+/// The keys that say what must be true; each expectation has exactly one of them.
+pub const FORMS: [&str; 11] = [
+    "report",
+    "console",
+    "no_console",
+    "no_reports",
+    "exit",
+    "stdout",
+    "stderr",
+    "signal",
+    "taint",
+    "stopped",
+    "cel",
+];
+
+/// The keys that say which reports are meant, and go with `report` only.
+pub const OF_REPORT: [&str; 3] = ["where", "count", "function"];
 
 /// Something that must be true: exactly one form, and why it matters. A plain string is `cel`.
 #[derive(Default, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
-#[schemars(rename = "Expectation")]
+#[schemars(rename = "Expectation", transform = constraints)]
 pub struct ExpectationKeys {
     /// Why it matters; printed when it does not hold.
     pub because: Given<String>,
@@ -47,4 +66,9 @@ pub struct ExpectationKeys {
     pub stopped: Given<Stopped>,
     /// An expression in CEL.
     pub cel: Given<Text<Cel>>,
+}
+
+fn constraints(schema: &mut Schema) {
+    one_of(schema, &FORMS);
+    only_with(schema, &OF_REPORT, "report");
 }

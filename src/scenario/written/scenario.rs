@@ -2,9 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use schemars::JsonSchema;
+use schemars::{JsonSchema, Schema};
 use serde::Deserialize;
 
+use super::constraint::any_of;
 use super::{ExpectationKeys, Given, Placed, StepKeys, StringOr, Text, Word};
 use crate::scenario::model::{Arch, Backend, ConfigNeed, Date, FileMode, KernelNeed};
 use crate::scenario::units::{Size, Time};
@@ -12,7 +13,11 @@ use crate::scenario::units::{Size, Time};
 /// A scenario: boots a kernel, drives it through steps, and states what must be true.
 #[derive(Default, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
-#[schemars(title = "kharness scenario", rename = "Scenario")]
+#[schemars(
+    title = "kharness scenario",
+    rename = "Scenario",
+    transform = |schema: &mut Schema| any_of(schema, &["steps", "expect"])
+)]
 pub struct ScenarioKeys {
     /// What the scenario shows, in a few words. Its id is its path; the name is for people.
     pub name: Given<String>,

@@ -2,17 +2,27 @@
 
 use std::collections::BTreeMap;
 
-use schemars::JsonSchema;
+use schemars::{JsonSchema, Schema};
 use serde::Deserialize;
 
+use super::constraint::one_of;
 use super::{ExpectationKeys, Given, ListOr, Placed, StringOr, Text, Word};
 use crate::scenario::model::{Pattern, Policy, Signal};
 use crate::scenario::units::Time;
 
+/// The keys that say what a step does; each step has exactly one of them.
+pub const KINDS: [&str; 13] = [
+    "load", "unload", "run", "shell", "write", "sysctl", "sysrq", "spawn", "kill", "wait", "sched",
+    "wait_for", "sleep",
+];
+
+/// What can be waited for; each `wait_for` has exactly one of them.
+pub const WAITED: [&str; 3] = ["console", "report", "event"];
+
 /// One step: exactly one key that says what to do, and what every step may have.
 #[derive(Default, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
-#[schemars(rename = "Step")]
+#[schemars(rename = "Step", transform = |schema: &mut Schema| one_of(schema, &KINDS))]
 pub struct StepKeys {
     /// Name for other steps and expectations to refer to. Default: `s1`, `s2`, … by position.
     pub id: Given<Text<String>>,
@@ -150,7 +160,7 @@ pub struct SchedKeys {
 /// What to wait for: exactly one of `console`, `report` and `event`.
 #[derive(Default, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
-#[schemars(rename = "WaitFor")]
+#[schemars(rename = "WaitFor", transform = |schema: &mut Schema| one_of(schema, &WAITED))]
 pub struct WaitForKeys {
     /// Pattern that a line of the console must match, from the start of this step's boot on.
     pub console: Given<Text<Pattern>>,
