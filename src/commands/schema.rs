@@ -1,21 +1,30 @@
-//! `kharness schema`: the JSON Schema of scenario files.
+//! `kharness schema`: the JSON Schemas of scenario files and of results.
 
 use std::io::{self, Write};
 
 use crate::error::Failure;
 use crate::exit::Exit;
+use crate::results::Document;
 use crate::scenario::written::ScenarioKeys;
 
 /// Arguments of `kharness schema`.
 #[derive(Debug, clap::Args)]
-pub struct Args {}
+pub struct Args {
+    /// The schema of the results document (`run --json`) instead
+    #[arg(long)]
+    results: bool,
+}
 
 /// Prints the schema.
 ///
 /// # Errors
 /// When standard output cannot be written.
-pub fn run(_: &Args) -> Result<Exit, Failure> {
-    let schema = schemars::schema_for!(ScenarioKeys);
+pub fn run(args: &Args) -> Result<Exit, Failure> {
+    let schema = if args.results {
+        schemars::schema_for!(Document)
+    } else {
+        schemars::schema_for!(ScenarioKeys)
+    };
     let text = serde_json::to_string_pretty(&schema).map_err(io::Error::from)?;
     writeln!(io::stdout().lock(), "{text}")?;
     Ok(Exit::Good)

@@ -167,6 +167,9 @@ pub struct Attempt {
     /// From the start of the machine to the agent's first message, in milliseconds.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub boot_ms: Option<u64>,
+    /// What the agent could not set up in the guest.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub warnings: Vec<String>,
 }
 
 /// What became of a step.

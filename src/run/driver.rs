@@ -7,6 +7,7 @@ use agent_protocol::{Ended, Message, Op, Outcome, Sample, Stream, VERSION};
 use vmm::Stop;
 
 use super::action::{kind, operations};
+use super::console::Console;
 use super::halt::{Halt, Liveness, Phase};
 use super::observation::{Boot, Observation, StepRun};
 use super::session::{Next, Session};
@@ -350,8 +351,7 @@ impl Driver {
     fn observed(mut self) -> Observation {
         self.session.linger();
         let (console, halt) = self.session.close();
-        let orderly = Halt::Stopped(Stop::PowerOff);
-        let halt = halt.filter(|halt| !(self.switched_off && *halt == orderly));
+        let halt = halt.filter(|halt| !(self.switched_off && is_orderly(halt, &console)));
         Observation {
             boot: self.boot,
             steps: self.steps,
@@ -360,5 +360,18 @@ impl Driver {
             after: self.after,
             halt,
         }
+    }
+}
+
+/// Whether a guest that was asked to power off ended as it should. One without ACPI cannot switch
+/// its machine off, and restarts it instead, saying so.
+fn is_orderly(halt: &Halt, console: &Console) -> bool {
+    match halt {
+        Halt::Stopped(Stop::PowerOff) => true,
+        Halt::Stopped(Stop::Reset) => {
+            let last = console.lines.iter().rev().take(5);
+            last.into_iter().any(|line| line.record.text.starts_with("reboot: Restarting system"))
+        }
+        _ => false,
     }
 }

@@ -43,7 +43,7 @@ pub fn attempt(test: &Test, options: &Options, dir: &Path, on_phase: OnPhase) ->
 /// An attempt that came to nothing because of the host or the harness.
 pub fn failed(cause: String) -> Attempted {
     Attempted {
-        attempt: summary(Status::Error, Some(cause), Instant::now(), None),
+        attempt: summary(Status::Error, Some(cause), Instant::now()),
         verdict: None,
         steps: Vec::new(),
     }
@@ -88,16 +88,22 @@ fn words(error: impl Display) -> String {
 
 fn judged(test: &Test, observation: &Observation, start: Instant) -> Attempted {
     let verdict = judge(&test.loaded.scenario, observation, Utc::now().date_naive());
-    let boot_ms = observation.boot.as_ref().map(|boot| milliseconds(boot.after));
+    let boot = observation.boot.as_ref();
+    let attempt = Attempt {
+        boot_ms: boot.map(|boot| milliseconds(boot.after)),
+        warnings: boot.map(|boot| boot.warnings.clone()).unwrap_or_default(),
+        ..summary(verdict.status, verdict.cause.clone(), start)
+    };
     Attempted {
-        attempt: summary(verdict.status, verdict.cause.clone(), start, boot_ms),
+        attempt,
         steps: observation.steps.iter().map(step_result).collect(),
         verdict: Some(verdict),
     }
 }
 
-fn summary(status: Status, cause: Option<String>, start: Instant, boot_ms: Option<u64>) -> Attempt {
-    Attempt { status, cause, duration_ms: milliseconds(start.elapsed()), boot_ms }
+fn summary(status: Status, cause: Option<String>, start: Instant) -> Attempt {
+    let duration_ms = milliseconds(start.elapsed());
+    Attempt { status, cause, duration_ms, boot_ms: None, warnings: Vec::new() }
 }
 
 /// Whole milliseconds of a duration.
