@@ -171,7 +171,7 @@ impl fmt::Display for Unmet {
 }
 
 /// `CONFIG_X=value` and `# CONFIG_X is not set`.
-fn parse_line(line: &str) -> Option<(String, Value)> {
+pub(super) fn parse_line(line: &str) -> Option<(String, Value)> {
     let line = line.trim();
     if let Some(comment) = line.strip_prefix('#') {
         let symbol = comment.trim().strip_suffix(" is not set")?.strip_prefix("CONFIG_")?;

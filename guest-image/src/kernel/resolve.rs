@@ -3,6 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use super::build::{PROFILES, Profile};
 use super::image::{Image, identify, unpacked};
 use super::modules::ModuleTree;
 use super::{Arch, Cache, Config, KernelError};
@@ -27,6 +28,8 @@ pub struct Kernel {
     pub arch: Arch,
     /// Its modules, when they were found.
     pub modules: Option<ModuleTree>,
+    /// What modules are built against: the build tree, or a package's `lib/modules/RELEASE/build`.
+    pub devel: Option<PathBuf>,
     /// Its configuration, when it was found.
     pub config: Option<Config>,
     /// How it was named: the text given to [`resolve`].
@@ -81,13 +84,15 @@ impl Finder<'_> {
     }
 
     fn unknown(&self) -> Result<KernelError, KernelError> {
-        if self.spec == "debian" {
-            return Ok(KernelError::NotCached {
-                name: self.spec.into(),
-                command: "fetch debian".into(),
-            });
+        let command = match self.spec {
+            "debian" => Some("fetch debian".to_owned()),
+            name => Profile::named(name).map(|profile| format!("build {}", profile.name)),
+        };
+        if let Some(command) = command {
+            return Ok(KernelError::NotCached { name: self.spec.into(), command });
         }
         let mut known = vec!["host".to_owned(), "debian".to_owned()];
+        known.extend(PROFILES.map(|profile| profile.name.to_owned()));
         for entry in self.cache.entries()? {
             known.extend([entry.alias, entry.name]);
         }
@@ -132,6 +137,7 @@ impl Finder<'_> {
             symbols: vicinity.symbols(path, &image),
             config: vicinity.config(&elf),
             modules: vicinity.modules()?,
+            devel: vicinity.devel(),
             vmlinux: elf.pvh,
             release,
             arch: self.arch,
@@ -149,7 +155,7 @@ impl Finder<'_> {
         let vmlinux = match image {
             Image::Elf(_) => path.to_path_buf(),
             Image::Arm64(_) => return Ok(Elf::default()),
-            Image::BzImage(bzimage) => match vicinity.tree_vmlinux() {
+            Image::BzImage(bzimage) => match vicinity.vmlinux() {
                 Some(vmlinux) => vmlinux,
                 None => unpacked(path, bzimage, self.cache)?,
             },
@@ -194,16 +200,17 @@ impl Vicinity {
         self.root.join(format!("{prefix}{}", self.release))
     }
 
-    fn tree_vmlinux(&self) -> Option<PathBuf> {
-        self.tree.as_ref().map(|tree| tree.join(VMLINUX)).filter(|path| path.is_file())
+    /// The build tree's own, or one installed beside the image.
+    fn vmlinux(&self) -> Option<PathBuf> {
+        let tree = self.tree.as_ref().map(|tree| tree.join(VMLINUX));
+        let installed = self.installed("boot/vmlinux-");
+        tree.into_iter().chain([installed]).find(|path| path.is_file())
     }
 
     fn symbols(&self, path: &Path, image: &Image) -> Option<PathBuf> {
         let own = matches!(image, Image::Elf(elf) if elf.has_symbols).then(|| path.to_path_buf());
-        let installed =
-            [self.installed("boot/vmlinux-"), self.installed("usr/lib/debug/boot/vmlinux-")];
-        own.or_else(|| self.tree_vmlinux())
-            .or_else(|| installed.into_iter().find(|path| path.is_file()))
+        let debug = self.installed("usr/lib/debug/boot/vmlinux-");
+        own.or_else(|| self.vmlinux()).or_else(|| debug.is_file().then_some(debug))
     }
 
     /// The embedded configuration is surely this kernel's own; then those beside it.
@@ -215,6 +222,11 @@ impl Vicinity {
             .or_else(in_tree)
             .or_else(|| read(self.installed("boot/config-")))
             .or_else(|| read(self.installed("lib/modules/").join("config")))
+    }
+
+    fn devel(&self) -> Option<PathBuf> {
+        let installed = self.installed("lib/modules/").join("build");
+        self.tree.clone().or_else(|| installed.join("Makefile").is_file().then_some(installed))
     }
 
     fn modules(&self) -> Result<Option<ModuleTree>, KernelError> {
@@ -281,7 +293,10 @@ mod tests {
     #[test]
     fn an_unknown_name_lists_those_that_are_known() {
         let error = error(Path::new("debain")).to_string();
-        assert!(error.contains("\"debain\"") && error.contains("host, debian"), "{error}");
+        assert!(
+            error.contains("\"debain\"") && error.contains("host, debian, debug, fast"),
+            "{error}"
+        );
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! What the cache knows of one kernel.
 
 use std::path::PathBuf;
+use std::time::SystemTime;
 
 use serde::{Deserialize, Serialize};
 
@@ -56,4 +57,11 @@ impl Entry {
     pub fn image(&self) -> PathBuf {
         self.dir.join(format!("boot/vmlinuz-{}", self.release))
     }
+}
+
+/// The present time for [`Entry::created`], in seconds since 1970.
+#[must_use]
+pub fn now() -> u64 {
+    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
+    since.map(|time| time.as_secs()).unwrap_or_default()
 }

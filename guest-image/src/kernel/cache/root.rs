@@ -129,6 +129,16 @@ impl Cache {
         staging.commit(entry, &target, &self.staging_dir()?)
     }
 
+    /// Puts `staging` at `kind`/`name`, replacing what was there.
+    ///
+    /// # Errors
+    /// When the cache cannot be written.
+    pub fn place(&self, staging: Staging, kind: &str, name: &str) -> Result<PathBuf, CacheError> {
+        let target = self.directory(kind)?.join(name);
+        staging.place(&target, &self.staging_dir()?)?;
+        Ok(target)
+    }
+
     /// The file `kind`/`name`, made with the bytes that `make` gives when it is not there yet.
     ///
     /// # Errors

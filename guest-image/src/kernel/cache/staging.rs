@@ -35,8 +35,7 @@ impl Staging {
         self.dir.path()
     }
 
-    /// Writes `entry.json`, and renames the directory to `target`. What was there before goes to
-    /// `parent` first and is then removed, so that no reader ever sees half an entry.
+    /// Writes `entry.json`, and puts the directory at `target`.
     pub(super) fn commit(
         self,
         mut entry: Entry,
@@ -46,6 +45,13 @@ impl Staging {
         entry.size = size_of(self.path());
         entry.dir = target.into();
         self.describe(&entry)?;
+        self.place(target, parent)?;
+        Ok(entry)
+    }
+
+    /// Renames the directory to `target`. What was there before goes to `parent` first and is then
+    /// removed, so that no reader ever sees half of it.
+    pub(super) fn place(self, target: &Path, parent: &Path) -> Result<(), CacheError> {
         // TempDir creates it for its owner only; another user may share the cache to read.
         fs::set_permissions(self.path(), fs::Permissions::from_mode(0o755))
             .map_err(|e| CacheError::io(self.path(), e))?;
@@ -53,7 +59,7 @@ impl Staging {
         let staged = self.dir.keep();
         fs::rename(&staged, target).map_err(|e| CacheError::io(target, e))?;
         drop(old);
-        Ok(entry)
+        Ok(())
     }
 
     fn describe(&self, entry: &Entry) -> Result<(), CacheError> {

@@ -4,9 +4,9 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use super::super::process::{ProcessError, output, run};
 use super::super::{Arch, Cache, CacheError, Progress};
 use super::FetchError;
-use super::command::{output, run};
 
 /// apt's options that keep its whole state below one directory.
 #[derive(Debug, Clone)]
@@ -62,7 +62,7 @@ impl Apt {
         // Without this, apt takes a mirror that cannot be reached for a mere warning.
         let mut command = self.command("apt-get");
         command.args(["-q", "-o", "APT::Update::Error-Mode=any", "update"]);
-        run("apt-get", &mut command, |_| {})
+        Ok(run(&mut command, |_| {})?)
     }
 
     /// The value of `field` in the newest version of `package`; `None` when there is no such
@@ -71,15 +71,12 @@ impl Apt {
     /// # Errors
     /// When apt is missing or fails.
     pub fn field(&self, package: &str, field: &str) -> Result<Option<String>, FetchError> {
-        let text = output(
-            "apt-cache",
-            self.command("apt-cache").args(["--no-all-versions", "show", package]),
-        );
+        let text = output(self.command("apt-cache").args(["--no-all-versions", "show", package]));
         match text {
             Ok(text) => Ok(field_of(&text, field).map(Into::into)),
             // apt-cache fails when it knows no such package.
-            Err(FetchError::Failed { .. }) => Ok(None),
-            Err(e) => Err(e),
+            Err(ProcessError::Failed { .. }) => Ok(None),
+            Err(e) => Err(e.into()),
         }
     }
 
@@ -88,10 +85,7 @@ impl Apt {
     /// # Errors
     /// When apt is missing or fails.
     pub fn names(&self, pattern: &str) -> Result<Vec<String>, FetchError> {
-        let text = output(
-            "apt-cache",
-            self.command("apt-cache").args(["search", "--names-only", pattern]),
-        )?;
+        let text = output(self.command("apt-cache").args(["search", "--names-only", pattern]))?;
         Ok(text.lines().filter_map(|line| line.split(' ').next()).map(Into::into).collect())
     }
 
@@ -108,11 +102,35 @@ impl Apt {
         progress.stage(&format!("downloading {}", packages.join(" ")));
         let mut command = self.command("apt-get");
         command.args(["-q", "-o", "APT::Status-Fd=1", "download"]).args(packages).current_dir(dir);
-        run("apt-get", &mut command, |line| {
+        run(&mut command, |line| {
             if let Some(percent) = percent(line) {
                 progress.tick(percent, 100);
             }
-        })
+        })?;
+        Ok(())
+    }
+
+    /// Downloads `packages` and unpacks them all into `dir`; the downloads are removed.
+    ///
+    /// # Errors
+    /// As [`Apt::download`].
+    pub fn unpack(
+        &self,
+        packages: &[&str],
+        dir: &Path,
+        progress: &dyn Progress,
+    ) -> Result<(), FetchError> {
+        self.download(packages, dir, progress)?;
+        progress.stage(&format!("unpacking {}", packages.join(" ")));
+        let io = |e| CacheError::io(dir, e);
+        for entry in fs::read_dir(dir).map_err(io)? {
+            let deb = entry.map_err(io)?.path();
+            if deb.extension().is_some_and(|extension| extension == "deb") {
+                run(Command::new("dpkg-deb").arg("--extract").arg(&deb).arg(dir), |_| {})?;
+                fs::remove_file(&deb).map_err(io)?;
+            }
+        }
+        Ok(())
     }
 
     fn command(&self, program: &str) -> Command {

@@ -1,8 +1,7 @@
 //! Why a package could not be fetched.
 
-use std::io;
-
 use super::super::CacheError;
+use super::super::process::ProcessError;
 
 /// Why a package could not be fetched from the distribution.
 #[derive(Debug, thiserror::Error)]
@@ -15,7 +14,7 @@ pub enum FetchError {
     )]
     NoTool {
         /// The program.
-        program: &'static str,
+        program: String,
     },
 
     /// A package that no configured source has.
@@ -44,24 +43,8 @@ pub enum FetchError {
     DiskFull,
 
     /// A program failed in any other way.
-    #[error("{command} failed ({status}): {stderr}")]
-    Failed {
-        /// The command, as a shell would take it.
-        command: String,
-        /// How it ended.
-        status: String,
-        /// The end of what it said.
-        stderr: String,
-    },
-
-    /// A program could not be started.
-    #[error("cannot run {program}: {source}")]
-    Run {
-        /// The program.
-        program: &'static str,
-        /// What the system said.
-        source: io::Error,
-    },
+    #[error(transparent)]
+    Failed(ProcessError),
 
     /// A package that holds no kernel.
     #[error(
@@ -77,4 +60,57 @@ pub enum FetchError {
     /// The cache is unusable.
     #[error(transparent)]
     Cache(#[from] CacheError),
+}
+
+/// Tells the failures that people can do something about by what apt and dpkg say of them.
+impl From<ProcessError> for FetchError {
+    fn from(error: ProcessError) -> Self {
+        match error {
+            ProcessError::Missing { program } => Self::NoTool { program },
+            ProcessError::Failed { ref stderr, .. } => {
+                known_failure(stderr).unwrap_or(Self::Failed(error))
+            }
+            ProcessError::Run { .. } => Self::Failed(error),
+        }
+    }
+}
+
+fn known_failure(stderr: &str) -> Option<FetchError> {
+    const NO_NETWORK: [&str; 6] = [
+        "Temporary failure resolving",
+        "Could not resolve",
+        "Could not connect",
+        "Cannot initiate the connection",
+        "Unable to connect",
+        "Connection timed out",
+    ];
+    if stderr.contains("No space left on device") {
+        return Some(FetchError::DiskFull);
+    }
+    let unreachable = |line: &&str| NO_NETWORK.iter().any(|text| line.contains(text));
+    stderr
+        .lines()
+        .find(unreachable)
+        .map(|line| FetchError::NoNetwork { detail: line.trim().into() })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn failed(stderr: &str) -> FetchError {
+        let (command, status) = ("apt-get update".into(), "exit status: 100".into());
+        ProcessError::Failed { command, status, stderr: stderr.into() }.into()
+    }
+
+    #[test]
+    fn failures_are_told_apart_by_what_apt_and_dpkg_say() {
+        let network = failed("E: x\nErr: Temporary failure resolving 'deb.debian.org'");
+        assert!(matches!(network, FetchError::NoNetwork { .. }), "{network}");
+        let full = failed("dpkg-deb: error: No space left on device");
+        assert!(matches!(full, FetchError::DiskFull), "{full}");
+        assert!(matches!(failed("E: strange"), FetchError::Failed(_)));
+        let missing: FetchError = ProcessError::Missing { program: "apt-get".into() }.into();
+        assert!(matches!(&missing, FetchError::NoTool { program } if program == "apt-get"));
+    }
 }

@@ -2,12 +2,9 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::Command;
-use std::time::SystemTime;
 
-use super::super::cache::{Entry, Origin, Staging};
+use super::super::cache::{Entry, Origin, now};
 use super::super::{Arch, Cache, CacheError, Progress};
-use super::command::run;
 use super::{Apt, FetchError};
 
 /// The alias of fetched kernels.
@@ -70,9 +67,8 @@ impl Package {
         progress: &dyn Progress,
     ) -> Result<Entry, FetchError> {
         let staging = cache.stage()?;
-        apt.download(&[&self.name], staging.path(), progress)?;
-        progress.stage(&format!("unpacking {}", self.name));
-        self.unpack(&staging)?;
+        apt.unpack(&[&self.name], staging.path(), progress)?;
+        adopt_usr_lib(staging.path()).map_err(|e| CacheError::io(staging.path(), e))?;
         let release = self.release(staging.path())?;
         let entry = Entry {
             name: self.entry_name(),
@@ -80,20 +76,11 @@ impl Package {
             release,
             arch,
             origin: self.origin(),
-            created: seconds_since_1970(),
+            created: now(),
             size: 0,
             dir: PathBuf::new(),
         };
         Ok(cache.commit(staging, entry)?)
-    }
-
-    fn unpack(&self, staging: &Staging) -> Result<(), FetchError> {
-        let dir = staging.path();
-        let deb = find(dir, |name| name.ends_with(".deb"))
-            .ok_or_else(|| self.lacks("file that was downloaded"))?;
-        run("dpkg-deb", Command::new("dpkg-deb").arg("--extract").arg(&deb).arg(dir), |_| {})?;
-        fs::remove_file(&deb).map_err(|e| CacheError::io(&deb, e))?;
-        adopt_usr_lib(dir).map_err(|e| CacheError::io(dir, e).into())
     }
 
     /// The release is in the image's name.
@@ -130,13 +117,6 @@ fn find(dir: &Path, wanted: impl Fn(&str) -> bool) -> Option<PathBuf> {
 /// The first package of a `Depends` field: `linux-image-6.1.0-56-amd64 (= 6.1.192-2), b | c`.
 fn first_dependency(depends: &str) -> Option<&str> {
     depends.split([',', '|', '(', ' ']).next().filter(|name| !name.is_empty())
-}
-
-fn seconds_since_1970() -> u64 {
-    SystemTime::now()
-        .duration_since(SystemTime::UNIX_EPOCH)
-        .map(|time| time.as_secs())
-        .unwrap_or_default()
 }
 
 #[cfg(test)]

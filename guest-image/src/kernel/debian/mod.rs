@@ -1,7 +1,6 @@
 //! Debian's stock kernel, without root and without installing it.
 
 mod apt;
-mod command;
 mod error;
 mod fetch;
 

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 
 use sha2::{Digest, Sha256};
 
+use super::super::hash::hex;
 use super::super::{Cache, KernelError};
 use super::BzImage;
 
@@ -20,8 +21,4 @@ pub fn unpacked(path: &Path, image: &BzImage, cache: &Cache) -> Result<PathBuf, 
     let name = format!("{}.elf", hex(&Sha256::digest(&bytes)));
     drop(bytes);
     cache.file("vmlinux", &name, || image.vmlinux(path))
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }

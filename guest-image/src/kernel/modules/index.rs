@@ -9,13 +9,16 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use walkdir::WalkDir;
+use walkdir::{DirEntry, WalkDir};
 
 use super::ModuleError;
 use super::info::canonical;
 
 /// Suffixes of module files: `CONFIG_MODULE_COMPRESS_*`.
 const SUFFIXES: [&str; 4] = [".ko", ".ko.xz", ".ko.zst", ".ko.gz"];
+
+/// What an installed tree has besides its modules, or links to: sources and objects.
+const OTHER_TREES: [&str; 2] = ["build", "source"];
 
 /// Names of a tree's modules.
 #[derive(Debug, Clone, Default)]
@@ -52,8 +55,10 @@ fn ordered(root: &Path) -> Result<BTreeMap<String, PathBuf>, ModuleError> {
 
 fn walked(root: &Path) -> Result<BTreeMap<String, PathBuf>, ModuleError> {
     let mut files = BTreeMap::new();
-    // `build` and `source` are links to other trees; walkdir does not follow them.
-    for entry in WalkDir::new(root).sort_by_file_name() {
+    let own = |entry: &DirEntry| {
+        entry.depth() != 1 || !OTHER_TREES.iter().any(|t| entry.file_name() == *t)
+    };
+    for entry in WalkDir::new(root).sort_by_file_name().into_iter().filter_entry(own) {
         let entry = entry.map_err(|e| unreadable(root, e.into()))?;
         if let Some(name) = name_of(entry.path()).filter(|_| entry.file_type().is_file()) {
             files.insert(name, entry.into_path());
@@ -100,6 +105,7 @@ mod tests {
             "d.ko.gz",
             "kernel/not.o",
             "modules.dep",
+            "build/other.ko",
         ] {
             write(dir.path(), path, "");
         }
