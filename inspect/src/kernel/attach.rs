@@ -168,11 +168,12 @@ fn synthesize(space: &AddressSpace, symbols: &Symbols, image: &image::MappedImag
         u8::from(five),
         image.text.wrapping_sub(X86_DEFAULT_TEXT),
     );
-    for (key, symbol) in
-        [("init_uts_ns", "init_uts_ns"), ("_stext", "_stext"), ("swapper_pg_dir", "init_top_pgt")]
-    {
+    // A vCPU may still use the page table of early boot; init_top_pgt is the one that stays.
+    let table = symbols.find("init_top_pgt").unwrap_or_else(|| image.virtual_address(space.root()));
+    text.push_str(&format!("SYMBOL(swapper_pg_dir)={table:x}\n"));
+    for symbol in ["init_uts_ns", "_stext"] {
         if let Some(address) = symbols.find(symbol) {
-            text.push_str(&format!("SYMBOL({key})={address:x}\n"));
+            text.push_str(&format!("SYMBOL({symbol})={address:x}\n"));
         }
     }
     if let Some(id) = build_id(space, symbols) {

@@ -102,6 +102,13 @@ pub(super) struct MappedImage {
     pub bytes: Vec<u8>,
 }
 
+impl MappedImage {
+    /// The address in the mapping of the kernel image of something at a physical address.
+    pub(super) fn virtual_address(&self, physical: u64) -> u64 {
+        physical.wrapping_sub(self.phys_base).wrapping_add(X86_KERNEL_MAP)
+    }
+}
+
 /// Walks the range that x86-64 keeps for the kernel image. Its first mapping is `_text`.
 pub(super) fn x86_image(space: &AddressSpace) -> Result<MappedImage, Error> {
     let step = crate::bytes::index(X86_STEP);
