@@ -4,6 +4,7 @@ use std::io;
 
 use super::boot::LoadError;
 use super::device::DeviceError;
+use super::jail::JailError;
 use super::memory::MemoryError;
 use super::vcpu::ProcessorError;
 
@@ -30,6 +31,9 @@ pub enum KvmError {
     /// A processor cannot be set up.
     #[error(transparent)]
     Processor(#[from] ProcessorError),
+    /// The threads of the machine cannot be confined.
+    #[error(transparent)]
+    Jail(#[from] JailError),
     /// KVM or the host refused something else.
     #[error("cannot {what}: {source}")]
     Host {

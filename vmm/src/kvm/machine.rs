@@ -15,6 +15,7 @@ use super::arch::cpuid::Place;
 use super::boot::{self, Request};
 use super::devices::{Devices, VIRTIO_DEVICES};
 use super::error::KvmError;
+use super::jail::Jail;
 use super::memory::{GuestMemory, RamRegion, regions};
 use super::outbox::Outbox;
 use super::shared::Shared;
@@ -73,8 +74,8 @@ pub fn boot(config: &Config) -> Result<(KvmMachine, Receiver<Event>), KvmError> 
     let devices = Devices::new(&vm, processors[0].fd(), &memory, &outbox)
         .map_err(|source| KvmError::Host { what: "set up the devices", source })?;
     let control = Control::new(cpus);
-    let shared =
-        Arc::new(Shared { control, devices, memory, outbox, counters: Counters::default() });
+    let (counters, jail) = (Counters::default(), Jail::new()?);
+    let shared = Arc::new(Shared { control, devices, memory, outbox, counters, jail });
     start(vm, processors, shared)
 }
 

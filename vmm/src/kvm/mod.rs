@@ -6,6 +6,7 @@ mod device;
 mod devices;
 mod error;
 mod interrupt;
+mod jail;
 mod machine;
 mod memory;
 mod outbox;
@@ -21,6 +22,7 @@ pub use boot::{
 };
 pub use device::DeviceError;
 pub use error::KvmError;
+pub use jail::JailError;
 pub use machine::{KvmMachine, boot};
 pub use memory::{MemoryError, RamRegion};
 pub use probe::{Probe, probe, probe_device};

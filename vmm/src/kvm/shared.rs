@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::devices::Devices;
+use super::jail::Jail;
 use super::memory::GuestMemory;
 use super::outbox::Outbox;
 use super::vcpu::{Control, Counters};
@@ -16,6 +17,7 @@ pub(crate) struct Shared {
     pub(crate) memory: GuestMemory,
     pub(crate) outbox: Arc<Outbox>,
     pub(crate) counters: Counters,
+    pub(crate) jail: Jail,
 }
 
 impl Shared {

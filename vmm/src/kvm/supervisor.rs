@@ -7,7 +7,7 @@ use std::thread;
 use std::time::Duration;
 
 use super::shared::Shared;
-use crate::Event;
+use crate::{Event, Stop};
 
 /// How late an unfinished line may come to the harness.
 const TICK: Duration = Duration::from_millis(20);
@@ -20,6 +20,9 @@ const STOP_PATIENCE: Duration = Duration::from_secs(3);
 
 /// The life of the supervisor's thread. `abandoned` tells it that nobody waits for events any more.
 pub(crate) fn supervise(shared: &Shared, sender: &SyncSender<Event>, abandoned: &Arc<AtomicBool>) {
+    if let Err(error) = shared.jail.enter() {
+        shared.stop(Stop::Internal(error.to_string()));
+    }
     loop {
         // First, so that nothing comes between the last look for events and the end.
         let outcome = shared.control.outcome(STOP_PATIENCE);

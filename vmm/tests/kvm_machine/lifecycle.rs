@@ -12,6 +12,14 @@ use crate::programs;
 /// How long an order to a guest may take; less than the machine's own patience with KVM.
 const PROMPT: Duration = Duration::from_secs(3);
 
+fn wait_until_it_counts(guest: &Guest) {
+    let deadline = Instant::now() + PATIENCE;
+    while guest.word(DATA) == 0 {
+        assert!(Instant::now() < deadline, "the guest does not run");
+        thread::yield_now();
+    }
+}
+
 fn promptly<T>(what: &str, order: impl FnOnce() -> T) -> T {
     let start = Instant::now();
     let result = order();
@@ -65,6 +73,7 @@ fn a_paused_guest_can_be_stopped_and_stopping_twice_is_fine() {
 #[test]
 fn registers_are_those_of_a_paused_processor_that_exists() {
     let Some(mut guest) = Guest::boot(programs::count(), &[0; 8]) else { return };
+    wait_until_it_counts(&guest);
     guest.machine.pause().unwrap();
     assert_eq!(guest.register("RSI"), DATA);
     assert_eq!(guest.register("CR3"), 0x9000);
@@ -97,4 +106,24 @@ fn a_machine_dropped_by_a_harness_that_reads_nothing_ends() {
     let Guest { machine, events, .. } = guest;
     promptly("dropping", || drop(machine));
     assert!(events.iter().all(|event| event != Event::Panicked));
+}
+
+#[test]
+fn the_threads_of_a_guest_are_confined_before_it_runs() {
+    let Some(guest) = Guest::boot(programs::count(), &[0; 8]) else { return };
+    wait_until_it_counts(&guest);
+    let statuses: Vec<_> = std::fs::read_dir("/proc/self/task")
+        .unwrap()
+        .flatten()
+        .filter_map(|task| std::fs::read_to_string(task.path().join("status")).ok())
+        .filter(|status| status.starts_with("Name:\tvcpu0"))
+        .collect();
+    assert!(!statuses.is_empty());
+    // Other tests have guests as well, whose threads may just be starting; one is known to run.
+    let confined = |status: &&String| {
+        ["CapEff:\t0000000000000000", "NoNewPrivs:\t1", "Seccomp:\t2"]
+            .iter()
+            .all(|line| status.contains(line))
+    };
+    assert!(statuses.iter().filter(confined).count() > 0, "{statuses:?}");
 }

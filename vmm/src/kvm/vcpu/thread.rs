@@ -1,6 +1,6 @@
 //! The life of a processor's thread.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::kick::Seat;
 use super::processor::{Processor, Turn};
@@ -9,27 +9,48 @@ use crate::kvm::shared::Shared;
 
 /// Runs `processor` until the machine stops.
 pub(crate) fn live(processor: &Arc<Mutex<Processor>>, shared: &Shared) {
-    let (cpu, flag) = {
-        let mut processor = processor.lock().unwrap_or_else(PoisonError::into_inner);
-        (usize::from(processor.number()), processor.immediate_exit())
-    };
-    // SAFETY: the processor, and with it the page that holds the flag, outlives this function.
-    match unsafe { Seat::take(flag) } {
-        Ok(seat) => {
-            while shared.control.ask_to_run(cpu, seat.thread()) {
-                run(processor, shared);
-            }
-        }
-        Err(error) => shared.stop(Stop::Internal(format!("vCPU {cpu} cannot be kicked: {error}"))),
-    }
-    if shared.control.end(cpu) {
-        shared.outbox.wake();
+    let attendance = Attendance { cpu: lock(processor).number(), shared };
+    match attend(processor, shared) {
+        Ok(()) => {}
+        Err(words) => shared.stop(Stop::Internal(format!("vCPU {}: {words}", attendance.cpu))),
     }
 }
 
+/// Sees to it that the machine learns of the end of the thread, however it ends.
+struct Attendance<'a> {
+    cpu: u8,
+    shared: &'a Shared,
+}
+
+impl Drop for Attendance<'_> {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            let words = format!("vCPU {}: its thread panicked; see standard error", self.cpu);
+            self.shared.stop(Stop::Internal(words));
+        }
+        if self.shared.control.end(self.cpu.into()) {
+            self.shared.outbox.wake();
+        }
+    }
+}
+
+fn attend(processor: &Mutex<Processor>, shared: &Shared) -> Result<(), String> {
+    let (cpu, flag) = {
+        let mut processor = lock(processor);
+        (usize::from(processor.number()), processor.immediate_exit())
+    };
+    // SAFETY: the caller holds the processor, and with it the page that holds the flag, for longer
+    // than this function takes.
+    let seat = unsafe { Seat::take(flag) }.map_err(|error| format!("cannot be kicked: {error}"))?;
+    shared.jail.enter().map_err(|error| error.to_string())?;
+    while shared.control.ask_to_run(cpu, seat.thread()) {
+        run(&mut lock(processor), shared);
+    }
+    Ok(())
+}
+
 /// Runs it until it is to pause or stop. Meanwhile nobody else can have it.
-fn run(processor: &Mutex<Processor>, shared: &Shared) {
-    let mut processor = processor.lock().unwrap_or_else(PoisonError::into_inner);
+fn run(processor: &mut Processor, shared: &Shared) {
     loop {
         // In this order, or a kick could be lost between the two.
         processor.clear_kick();
@@ -40,4 +61,8 @@ fn run(processor: &Mutex<Processor>, shared: &Shared) {
             shared.stop(why);
         }
     }
+}
+
+fn lock(processor: &Mutex<Processor>) -> MutexGuard<'_, Processor> {
+    processor.lock().unwrap_or_else(PoisonError::into_inner)
 }
