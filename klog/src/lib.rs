@@ -11,6 +11,7 @@ pub mod analyse;
 mod assemble;
 pub mod detect;
 mod explain;
+pub mod fields;
 mod kind;
 pub mod ktap;
 pub mod record;
@@ -18,6 +19,7 @@ mod report;
 mod scanner;
 
 pub use explain::{Explanation, explain};
+pub use fields::Fields;
 pub use kind::{Class, Kind};
 pub use record::{Caller, Record};
 pub use report::{Frame, Report, Stack, StackRole, Task};

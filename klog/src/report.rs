@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use crate::{Class, Kind};
+use crate::{Class, Fields, Kind};
 
 /// One complaint of the kernel, from its first line to its last.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -29,6 +29,8 @@ pub struct Report {
     pub taint: Option<String>,
     /// The kernel's release and build, as the report names them.
     pub kernel: Option<String>,
+    /// What the kind says beyond that.
+    pub fields: Fields,
     /// Registers at the time of an exception, by the names the kernel uses.
     pub registers: BTreeMap<String, u64>,
     /// The `Code:` line: instruction bytes (x86) or words (arm64) around the faulting instruction.

@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 
 use crate::analyse;
 use crate::assemble::Assembler;
-use crate::detect::Needles;
+use crate::detect;
 use crate::record::{self, LineSplitter, RawLine};
 use crate::{Class, Record, Report};
 
@@ -33,7 +33,6 @@ pub struct Scanner {
 
 #[derive(Debug, Default)]
 struct Engine {
-    needles: Needles,
     assembler: Assembler,
     items: VecDeque<Item>,
     reports_only: bool,
@@ -84,7 +83,7 @@ impl Scanner {
 
 impl Engine {
     fn line(&mut self, line: RawLine<'_>) {
-        let telling = !self.assembler.is_idle() || self.needles.find(line.bytes).is_some();
+        let telling = !self.assembler.is_idle() || detect::first_needle(line.bytes).is_some();
         if !telling {
             self.assembler.skip_line(line.bytes);
         }
@@ -133,5 +132,7 @@ pub fn reports(log: &[u8]) -> Vec<Report> {
         Item::Report(report) => Some(report),
         Item::Record(_) => None,
     });
-    reports.collect()
+    let mut reports: Vec<Report> = reports.collect();
+    reports.sort_by_key(|report| report.start);
+    reports
 }

@@ -16,11 +16,9 @@ pub(super) struct Blame {
 
 /// Follows the headline's recipe.
 pub(super) fn blame(headline: &Headline, traces: &[Trace], lines: &[Line]) -> Blame {
-    let trace = first(traces, StackRole::Trace)
-        .or_else(|| first(traces, StackRole::Access))
-        .or(traces.first());
+    let trace = chosen(headline, traces);
     let function = match headline.recipe {
-        Recipe::Named => named(headline, trace),
+        Recipe::Named => named(headline, trace, skip_of(headline)),
         Recipe::Exception => exception(headline, trace),
         Recipe::Trace => trace.and_then(|trace| walk(&trace.stack.frames, skip_of(headline))),
         Recipe::Stall => trace.and_then(stalled),
@@ -36,6 +34,16 @@ pub(super) fn blame(headline: &Headline, traces: &[Trace], lines: &[Line]) -> Bl
     }
 }
 
+/// The stack that shows the culprit.
+fn chosen<'a>(headline: &Headline, traces: &'a [Trace]) -> Option<&'a Trace> {
+    let raised = || first(traces, StackRole::Trace).or_else(|| first(traces, StackRole::Access));
+    // A stall may show the waiting kernel thread first; a processor that was asked shows its registers.
+    let asked = || traces.iter().find(|trace| trace.pointer.is_some());
+    let stalled = headline.recipe == Recipe::Stall;
+    let stack = if stalled { raised().or_else(asked) } else { raised() };
+    stack.or(traces.first())
+}
+
 fn first(traces: &[Trace], role: StackRole) -> Option<&Trace> {
     traces.iter().find(|trace| trace.stack.role == role)
 }
@@ -43,7 +51,10 @@ fn first(traces: &[Trace], role: StackRole) -> Option<&Trace> {
 /// Reports about locks and contexts blame who uses the lock.
 fn skip_of(headline: &Headline) -> Skip {
     let family = headline.kind.family();
-    let locks = matches!(family, "lockdep" | "atomic" | "spinlock" | "rwlock" | "rwsem" | "mutex");
+    let locks = matches!(
+        family,
+        "lockdep" | "atomic" | "warning" | "spinlock" | "rwlock" | "rwsem" | "mutex"
+    );
     match () {
         () if family == "atomic" => Skip::Sleep,
         () if locks => Skip::Locks,
@@ -59,11 +70,11 @@ fn walk(frames: &[Frame], skip: Skip) -> Option<String> {
     reliable.or_else(any).map(|frame| frame.function.clone())
 }
 
-fn named(headline: &Headline, trace: Option<&Trace>) -> Option<String> {
+fn named(headline: &Headline, trace: Option<&Trace>, skip: Skip) -> Option<String> {
     let name = headline.function.clone();
-    let meaningful = name.clone().filter(|name| !skips(name, Skip::Common));
+    let meaningful = name.clone().filter(|name| !skips(name, skip));
     meaningful
-        .or_else(|| trace.and_then(|trace| walk(below(trace, name.as_deref()), Skip::Common)))
+        .or_else(|| trace.and_then(|trace| walk(below(trace, name.as_deref()), skip)))
         .or(name)
 }
 
@@ -121,7 +132,7 @@ fn after_interrupt(frames: &[Frame]) -> Option<usize> {
 /// The place of the lock line behind `is trying to acquire lock:` and its like, then the backtrace.
 fn acquirer(lines: &[Line], trace: Option<&Trace>) -> Option<String> {
     const ASKS: [&str; 6] = [
-        "is trying to acquire lock",
+        "is trying to acquire",
         "is trying to lock",
         " takes:",
         "is trying to release lock",

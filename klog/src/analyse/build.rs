@@ -6,9 +6,9 @@ use super::blame::{self, Blame};
 use super::machine::{self, Identity};
 use super::stacks::{self, Trace};
 use super::{corruption, fingerprint};
-use crate::Report;
 use crate::assemble::{Draft, Line};
 use crate::detect::{self, Headline, Proof, Rank, Recipe};
+use crate::{Fields, Report, fields};
 
 /// The report that the lines of `draft` make; none if they make no report after all.
 pub(crate) fn report(draft: &Draft) -> Option<Report> {
@@ -24,7 +24,8 @@ pub(crate) fn report(draft: &Draft) -> Option<Report> {
 
 fn assemble(draft: &Draft, headline: &Headline, traces: &[Trace]) -> Report {
     let Blame { function, frames } = blame::blame(headline, traces, &draft.lines);
-    let title = title(headline, function.as_deref());
+    let fields = fields::read(&headline.kind, &draft.lines);
+    let title = title(headline, &fields, function.as_deref());
     let identity = identity(&draft.lines);
     let corruption = corruption::find(draft, headline, traces, function.as_deref());
     Report {
@@ -35,6 +36,7 @@ fn assemble(draft: &Draft, headline: &Headline, traces: &[Trace]) -> Report {
         function,
         frames,
         stacks: traces.iter().map(|trace| trace.stack.clone()).collect(),
+        fields,
         task: identity.task,
         cpu: identity.cpu,
         taint: identity.taint,
@@ -68,13 +70,19 @@ fn leading(lines: &[Line]) -> Option<Headline> {
     })
 }
 
-fn title(headline: &Headline, function: Option<&str>) -> String {
-    let names_it = headline.recipe == Recipe::Nobody
-        || headline.kind.family() == "kcsan"
-        || headline.kind.as_str() == "panic";
+/// The headline's words, the way of the access where KASAN says it on another line, and the function.
+fn title(headline: &Headline, fields: &Fields, function: Option<&str>) -> String {
+    let mut title = headline.title.clone();
+    if headline.kind.family() == "kasan"
+        && let Fields::Access(access) = fields
+    {
+        title.push_str(access.write.map_or("", |write| if write { " Write" } else { " Read" }));
+    }
+    let whole = headline.recipe == Recipe::Nobody
+        || matches!(headline.kind.family(), "kcsan" | "memory" | "panic");
     match function {
-        Some(function) if !names_it => format!("{} in {function}", headline.title),
-        _ => headline.title.clone(),
+        Some(function) if !whole => format!("{title} in {function}"),
+        _ => title,
     }
 }
 

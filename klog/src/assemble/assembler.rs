@@ -205,9 +205,16 @@ fn joins(report: &OpenReport, headline: &Headline) -> bool {
     match headline.rank {
         Rank::Note | Rank::Panic => true,
         Rank::Die => continues(report, headline),
-        Rank::Main => last == Some(Rank::Lead),
+        Rank::Main => last == Some(Rank::Lead) || slab_warning(report, headline),
         Rank::Lead => false,
     }
+}
+
+/// Since 6.14 every slab corruption ends in a `WARN` (`mm/slub.c: slab_err`, `object_err`).
+fn slab_warning(report: &OpenReport, headline: &Headline) -> bool {
+    let mut mains = report.headlines().filter(|headline| headline.rank == Rank::Main);
+    let slab = mains.next().is_some_and(|first| first.kind.is_within("slab"));
+    slab && mains.next().is_none() && headline.kind.as_str() == "warning"
 }
 
 /// Whether a second line of a fault (or of an OOM kill) belongs to the first.
@@ -220,8 +227,10 @@ fn continues(report: &OpenReport, die: &Headline) -> bool {
 }
 
 impl OpenReport {
-    /// A message in front of a `BUG` is followed by that `BUG`'s cut line.
+    /// A message in front of a `BUG` or `WARN` is followed by that one's cut line.
     fn expects_cut(&self) -> bool {
-        self.headlines().all(|headline| headline.rank == Rank::Lead)
+        let leads =
+            |headline: &Headline| headline.rank == Rank::Lead || headline.kind.is_within("slab");
+        self.headlines().filter(|headline| headline.rank != Rank::Note).all(leads)
     }
 }

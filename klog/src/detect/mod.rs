@@ -19,7 +19,7 @@ mod warning;
 
 pub use headline::{Headline, Proof, Rank, Recipe};
 pub use lifecycle::panic_reason;
-pub use needles::Needles;
+pub use needles::first_needle;
 
 /// Families in the order of asking: the first that knows a line wins, so the general ones come last.
 const FAMILIES: [fn(&str) -> Option<Headline>; 9] = [

@@ -134,12 +134,15 @@ fn die(message: &str) -> Option<Headline> {
 }
 
 fn die_headline(what: &str) -> Headline {
-    let what = what.strip_prefix("Internal error: ").unwrap_or(what);
-    if let Some(cause) = what.strip_prefix("Oops - ") {
-        return known(&ARM_DIE, cause).unwrap_or_else(|| other_die(what));
+    let arm = what.strip_prefix("Internal error: ");
+    if let Some(cause) = arm.and_then(|what| what.strip_prefix("Oops - ")) {
+        return known(&ARM_DIE, cause).unwrap_or_else(|| other_die(cause));
     }
-    let cause = what.strip_prefix("Oops: ").unwrap_or(what);
-    known(&DIE, cause).unwrap_or_else(|| other_die(cause))
+    let x86 = what.strip_prefix("Oops: ");
+    let cause = arm.or(x86).unwrap_or(what);
+    let tagged = arm.is_some() || x86.is_some() || what == "Oops";
+    let other = || if tagged { other_die(cause) } else { other_die(cause).if_proved() };
+    known(&DIE, cause).unwrap_or_else(other)
 }
 
 fn known(table: &[(&str, &'static str, &str)], what: &str) -> Option<Headline> {
