@@ -224,14 +224,16 @@ fn a_file_holds_one_document() {
 
 #[test]
 fn a_mistake_in_cel_is_told_at_its_column() {
-    assert_told(
-        "expect:\n  - \"1 + \"\n",
-        "bad.yaml:2:9: not a CEL expression: it ends too early",
-    );
+    assert_told("expect:\n  - \"1 + \"\n", "bad.yaml:2:9: not a CEL expression: it ends too early");
     assert_help(
         "expect: [size(report) == 0]\n",
         "bad.yaml:1:10: unknown name `report` in the expression",
         "did you mean `reports`?",
+    );
+    assert_help(
+        "expect: [{report: oom, where: size(reports) == 0}]\n",
+        "bad.yaml:1:10: unknown name `reports` in the expression",
+        "did you mean `report`?",
     );
     let block = "expect:\n  - cel: |\n      1 == 1 &&\n      2 ==\n";
     assert_told(block, "bad.yaml:4:11: not a CEL expression: it ends too early");
@@ -289,9 +291,35 @@ fn a_step_does_exactly_one_thing() {
     assert_told("expect:\n  - {}\n", "bad.yaml:2:5: nothing is expected");
     assert_told("expect:\n  - {exit: 0, signal: 9}\n", "bad.yaml:2:5: several expectations in one");
     assert_told(
-        "expect: [{exit: 0, count: 1}]\n",
+        "expect: [{console: x, count: 1}]\n",
         "bad.yaml:1:10: `count` says which reports are meant: it goes with `report`",
     );
+}
+
+#[test]
+fn what_speaks_of_a_program_is_where_a_program_is() {
+    assert_help(
+        "expect: [{exit: 0}]\n",
+        "bad.yaml:1:10: `exit` speaks of the program of a step",
+        "steps.ID.exit",
+    );
+    assert_help(
+        "steps:\n  - spawn: [hog]\n    expect: [{signal: KILL}]\n",
+        "bad.yaml:3:14: `signal` means nothing in this step",
+        "`wait` step",
+    );
+    assert_told(
+        "steps:\n  - sleep: 1s\n    expect: [{stdout: x}]\n",
+        "bad.yaml:3:14: `stdout` means nothing in this step",
+    );
+}
+
+#[test]
+fn a_kind_of_report_looks_like_one() {
+    let first = &told("expect: [{report: \"WARNING: x\"}]\n")[0];
+    assert!(first.starts_with("bad.yaml:1:19: `WARNING: x` is not a kind"), "{first}");
+    let first = &told("steps: [{wait_for: {event: oom-kill.}}]\n")[0];
+    assert!(first.starts_with("bad.yaml:1:28: `oom-kill.` is not a kind"), "{first}");
 }
 
 #[test]

@@ -142,6 +142,38 @@ fn every_scenario_of_the_repository_is_good_and_fits_the_schema() {
     }
 }
 
+/// The blocks of YAML in the reference.
+fn examples() -> Vec<String> {
+    let text = std::fs::read_to_string("docs/scenario.md").unwrap();
+    let blocks = text.split("```yaml\n").skip(1);
+    blocks.map(|block| block.split("```").next().unwrap().to_owned()).collect()
+}
+
+#[test]
+fn every_example_of_the_reference_is_good() {
+    let dir = TempDir::new().unwrap();
+    let examples = examples();
+    assert!(examples.len() > 5);
+    for (number, example) in examples.iter().enumerate() {
+        let file = write(&dir, &format!("example-{number}.yaml"), example);
+        let checked = kharness(&["check", &file]);
+        assert_eq!(checked.status.code(), Some(0), "{example}\n{}", stderr(&checked));
+    }
+}
+
+#[test]
+fn the_reference_has_every_key() {
+    let text = std::fs::read_to_string("docs/scenario.md").unwrap();
+    let schema: serde_json::Value = serde_json::from_slice(&kharness(&["schema"]).stdout).unwrap();
+    let nested = schema["$defs"].as_object().unwrap().values();
+    let keys = nested.chain([&schema]).filter_map(|part| part["properties"].as_object());
+    for key in keys.flat_map(|properties| properties.keys()) {
+        let named =
+            [format!("`{key}`"), format!("`{{{key}"), format!(", {key}"), format!("{key}:")];
+        assert!(named.iter().any(|form| text.contains(form)), "docs/scenario.md lacks `{key}`");
+    }
+}
+
 fn scenarios_below(root: &Path) -> Vec<String> {
     let files = walkdir::WalkDir::new(root).into_iter().map(Result::unwrap);
     files

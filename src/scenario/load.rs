@@ -21,8 +21,6 @@ pub struct Loaded {
     pub id: String,
     /// The file; paths in the scenario are relative to its directory.
     pub path: PathBuf,
-    /// Its text, for messages that point into it.
-    pub source: Arc<Source>,
     /// The scenario.
     pub scenario: Scenario,
 }
@@ -35,7 +33,7 @@ pub struct Loaded {
 pub fn load(path: &Path, id: String) -> Result<Loaded, Vec<Problem>> {
     let source = Arc::new(read(path).map_err(|problem| vec![*problem])?);
     let scenario = check(&source)?;
-    Ok(Loaded { id, path: path.to_owned(), source, scenario })
+    Ok(Loaded { id, path: path.to_owned(), scenario })
 }
 
 /// The scenario that a text states.

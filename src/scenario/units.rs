@@ -198,3 +198,38 @@ fn shift_of(number: &str, unit: &str) -> Option<Result<u32, UnitError>> {
         })
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_size_is_printed_in_its_largest_whole_unit_and_read_back() {
+        for (text, bytes) in [("4KiB", 4096), ("256MiB", 256 << 20), ("1GiB", 1 << 30), ("7B", 7)] {
+            assert_eq!(text.parse(), Ok(Size(bytes)));
+            assert_eq!(Size(bytes).to_string(), text);
+        }
+        assert_eq!("1536 MiB".parse::<Size>().unwrap().to_string(), "1536MiB");
+    }
+
+    #[test]
+    fn a_size_without_a_binary_unit_is_refused_with_what_was_meant() {
+        let told = |text: &str| text.parse::<Size>().unwrap_err().to_string();
+        assert_eq!(told("256"), "`256` has no unit: write `256MiB`");
+        assert_eq!(told("2g"), "`g` is not a unit of memory here: write `2GiB`");
+        for text in ["", "MiB", "1.5GiB", "-1MiB", "1 parsec", "1мib"] {
+            assert_eq!(text.parse::<Size>(), Err(UnitError::Size { text: text.to_owned() }));
+        }
+        assert!(matches!("16777216TiB".parse::<Size>(), Err(UnitError::TooLarge { .. })));
+    }
+
+    #[test]
+    fn a_time_has_a_unit_too() {
+        assert_eq!("1m 30s".parse(), Ok(Time::seconds(90)));
+        assert_eq!(Time::seconds(90).to_string(), "1m 30s");
+        for text in ["0", "30", "1.5", "-3"] {
+            assert!(matches!(text.parse::<Time>(), Err(UnitError::NoUnit { .. })), "{text}");
+        }
+        assert!(matches!("soon".parse::<Time>(), Err(UnitError::Time { .. })));
+    }
+}

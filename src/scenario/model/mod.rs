@@ -14,4 +14,4 @@ pub use machine::{Arch, Backend, Machine};
 pub use requires::{ConfigNeed, ConfigValue, KernelNeed, Requires};
 pub use scenario::{Allowance, Date, FileMode, GuestFile, Module, Scenario, Timeouts, Xfail};
 pub use step::{Action, Policy, Program, Sched, Step, WaitFor, Waited};
-pub use words::{Signal, Taint};
+pub use words::{KindName, Signal, Taint};

@@ -6,7 +6,6 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{Expectation, Pattern, Signal};
-use crate::scenario::source::Place;
 use crate::scenario::units::Time;
 
 /// One step.
@@ -26,9 +25,6 @@ pub struct Step {
     /// What must be true when it has ended.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub expect: Vec<Expectation>,
-    /// Where it stands in the file.
-    #[serde(skip)]
-    pub place: Place,
 }
 
 /// What a step does.

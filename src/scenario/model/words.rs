@@ -1,4 +1,4 @@
-//! Words with a meaning to the kernel: signals and taint flags.
+//! Words with a meaning of their own: signals, taint flags, kinds of reports.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -128,5 +128,70 @@ impl JsonSchema for Taint {
             "description": "Taint flags: letters such as `WO`, or `none`.",
             "pattern": format!("^([{LETTERS}]+|none)$"),
         })
+    }
+}
+
+/// Name of a kind of kernel reports, or the first parts of it: `lockdep`, `lockdep.circular`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KindName(pub String);
+
+impl FromStr for KindName {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let good = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
+        if text.split('.').all(|part| !part.is_empty() && part.chars().all(good)) {
+            return Ok(Self(text.to_owned()));
+        }
+        Err(format!("`{text}` is not a kind of reports: write one such as `lockdep.circular`"))
+    }
+}
+
+impl JsonSchema for KindName {
+    fn schema_name() -> Cow<'static, str> {
+        "KindName".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({
+            "type": "string",
+            "description": "A kind of kernel reports: `lockdep.circular`, or `lockdep` for all of its kinds.",
+            "pattern": r"^[a-z0-9-]+(\.[a-z0-9-]+)*$",
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_signal_has_a_name_and_a_number() {
+        for text in ["KILL", "SIGKILL", "9"] {
+            assert_eq!(text.parse(), Ok(Signal(9)));
+        }
+        assert_eq!(Signal(9).to_string(), "KILL");
+        assert_eq!(Signal(34).to_string(), "34");
+        assert_eq!("SYS".parse(), Ok(Signal(31)));
+        for text in ["0", "65", "kill", "-9", ""] {
+            assert!(text.parse::<Signal>().is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn taint_flags_have_the_kernels_letters() {
+        assert_eq!("W".parse(), Ok(Taint(1 << 9)));
+        assert_eq!("OE".parse(), Ok(Taint(1 << 12 | 1 << 13)));
+        assert_eq!(Taint(1 << 13 | 1 << 12).to_string(), "OE");
+        assert_eq!("none".parse(), Ok(Taint(0)));
+        assert!("".parse::<Taint>().is_err() && "w".parse::<Taint>().is_err());
+    }
+
+    #[test]
+    fn kinds_are_dotted_words() {
+        assert!("kasan.slab-use-after-free".parse::<KindName>().is_ok());
+        for text in ["", ".", "a.", "BUG: x", "a b"] {
+            assert!(text.parse::<KindName>().is_err(), "{text}");
+        }
     }
 }

@@ -88,7 +88,7 @@ fn given_forms(keys: &ExpectationKeys, problems: &mut Problems) -> Vec<Form> {
 
 fn report(keys: &ExpectationKeys, problems: &mut Problems) -> Option<ReportMatch> {
     Some(ReportMatch {
-        kind: keys.report.read(problems)?,
+        kind: keys.report.read(problems)?.0,
         condition: given_cel(&keys.condition, problems),
         function: keys.function.read(problems),
         count: keys.count.read(problems).unwrap_or_default(),

@@ -1,6 +1,7 @@
 //! From what a file states to a checked scenario. Nothing here stops at the first problem.
 
 mod expectation;
+mod forms;
 mod names;
 mod program;
 mod references;

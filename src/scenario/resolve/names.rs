@@ -7,11 +7,11 @@ use crate::scenario::problem::Problems;
 use crate::scenario::source::Place;
 use crate::scenario::suggest::nearest;
 
-/// The names that every expression may use.
-pub const NAMES: [&str; 7] = ["boot", "console", "events", "metrics", "reports", "steps", "taint"];
+/// The names of `verdict::scope`, which every other expression may use.
+const NAMES: [&str; 7] = ["boot", "console", "events", "metrics", "reports", "steps", "taint"];
 
-/// The name that `where` may use besides: the report that is looked at.
-const REPORT: &str = "report";
+/// The name that `where` may use instead: the report that is looked at.
+const IN_WHERE: [&str; 1] = ["report"];
 
 /// Types of CEL, which are names too.
 const TYPES: [&str; 10] =
@@ -22,10 +22,10 @@ pub fn check_names(scenario: &Scenario, problems: &mut Problems) {
     let ids: HashSet<&str> = scenario.steps.iter().map(|step| step.id.as_str()).collect();
     let of_steps = scenario.steps.iter().flat_map(|step| &step.expect);
     for expectation in scenario.expect.iter().chain(of_steps) {
-        let Some((cel, extra)) = cel(expectation) else { continue };
+        let Some((cel, known)) = cel(expectation) else { continue };
         let mentions = cel.mentions();
         for name in &mentions.names {
-            check_name(name, extra, expectation.place, problems);
+            check_name(name, known, expectation.place, problems);
         }
         for id in &mentions.steps {
             check_step(id, &ids, expectation.place, problems);
@@ -33,22 +33,21 @@ pub fn check_names(scenario: &Scenario, problems: &mut Problems) {
     }
 }
 
-/// The expression in an expectation, and the names that only it may use.
+/// The expression in an expectation, and the names that it may use.
 fn cel(expectation: &Expectation) -> Option<(&Cel, &[&str])> {
     match &expectation.form {
-        Form::Cel(cel) => Some((cel, &[])),
-        Form::Report(report) => report.condition.as_ref().map(|cel| (cel, &[REPORT][..])),
+        Form::Cel(cel) => Some((cel, &NAMES)),
+        Form::Report(report) => report.condition.as_ref().map(|cel| (cel, &IN_WHERE[..])),
         _ => None,
     }
 }
 
-fn check_name(name: &str, extra: &[&str], place: Place, problems: &mut Problems) {
-    let known = || NAMES.iter().chain(extra).copied();
-    if known().chain(TYPES).any(|known| known == name) {
+fn check_name(name: &str, known: &[&str], place: Place, problems: &mut Problems) {
+    if known.iter().chain(&TYPES).any(|known| *known == name) {
         return;
     }
-    let all = format!("in scope are {}", known().collect::<Vec<_>>().join(", "));
-    let help = match nearest(name, known()) {
+    let all = format!("in scope: {}", known.join(", "));
+    let help = match nearest(name, known.iter().copied()) {
         Some(near) => format!("did you mean `{near}`? {all}"),
         None => all,
     };

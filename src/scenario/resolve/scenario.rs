@@ -1,6 +1,7 @@
 //! The top level: defaults, and everything that has a place of its own.
 
 use super::expectation::expectations;
+use super::forms::check_scenario_forms;
 use super::names::check_names;
 use super::step::steps;
 use crate::scenario::model::{
@@ -52,6 +53,7 @@ pub fn resolve(keys: ScenarioKeys, problems: &mut Problems) -> Scenario {
         seed: keys.seed.0,
         xfail: keys.xfail.0.map(xfail),
     };
+    check_scenario_forms(&scenario.expect, problems);
     check_names(&scenario, problems);
     scenario
 }
@@ -138,7 +140,7 @@ fn allowance(keys: AllowKeys, problems: &mut Problems) -> Option<Allowance> {
         problems.add(keys.reason.place(), "every allowed report needs a reason");
     }
     Some(Allowance {
-        report: keys.report.read(problems)?,
+        report: keys.report.read(problems)?.0,
         function: keys.function.0,
         reason,
         link: keys.link.0,

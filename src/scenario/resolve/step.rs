@@ -1,6 +1,7 @@
 //! Steps: exactly one thing to do each, and an id.
 
 use super::expectation::expectations;
+use super::forms::check_forms;
 use super::program::{program, sched};
 use super::references::Earlier;
 use super::scenario::timeout;
@@ -49,7 +50,8 @@ fn step(
     let timeout = timeout(&keys.timeout, problems);
     let expect = expectations(keys.expect.0.take().unwrap_or_default(), problems);
     let action = action(keys, place, earlier, problems)?;
-    Some(Step { id, name, action, timeout, expect, place })
+    check_forms(&action, &expect, problems);
+    Some(Step { id, name, action, timeout, expect })
 }
 
 /// The one thing that the step does.
@@ -147,8 +149,8 @@ fn wait_for(keys: &WaitForKeys, place: Place, problems: &mut Problems) -> Option
     }
     let waited = [
         keys.console.read(problems).map(Waited::Console),
-        keys.report.read(problems).map(Waited::Report),
-        keys.event.read(problems).map(Waited::Event),
+        keys.report.read(problems).map(|kind| Waited::Report(kind.0)),
+        keys.event.read(problems).map(|kind| Waited::Event(kind.0)),
     ];
     let timeout = timeout(&keys.timeout, problems);
     let what = waited.into_iter().flatten().next()?;

@@ -5,7 +5,7 @@ use serde::Deserialize;
 
 use super::constraint::{one_of, only_with};
 use super::{Given, Placed, Text};
-use crate::scenario::model::{Cel, Count, Pattern, Signal, Stopped, Taint};
+use crate::scenario::model::{Cel, Count, KindName, Pattern, Signal, Stopped, Taint};
 
 /// The keys that say what must be true; each expectation has exactly one of them.
 pub const FORMS: [&str; 11] = [
@@ -36,7 +36,7 @@ pub struct ExpectationKeys {
     /// The kernel printed a report of this kind (`lockdep` stands for every `lockdep.…` too). The
     /// report is then asked for, and does not fail the scenario; nor does the machine's stop, if
     /// it is a panic.
-    pub report: Given<Text<String>>,
+    pub report: Given<Text<KindName>>,
     /// For `report`: CEL over `report`, which must hold for the reports that count.
     #[serde(rename = "where")]
     pub condition: Given<Text<Cel>>,
@@ -52,13 +52,14 @@ pub struct ExpectationKeys {
     pub no_console: Given<Text<Pattern>>,
     /// That there is no kernel report that was not asked for: always so, and stated for people.
     pub no_reports: Given<Placed<bool>>,
-    /// Exit status of the step's program.
+    /// Exit status of the step's program. Of a spawned program it is stated in the `wait` step.
     pub exit: Given<i32>,
-    /// A regular expression that the step's standard output must match.
+    /// A regular expression that the standard output of the step's program must match.
     pub stdout: Given<Text<Pattern>>,
-    /// A regular expression that the step's standard error must match.
+    /// A regular expression that the standard error of the step's program must match.
     pub stderr: Given<Text<Pattern>>,
-    /// Signal that ended the step's program: name or number.
+    /// Signal that ended the step's program: name or number. Of a spawned program it is stated in
+    /// the `wait` step.
     pub signal: Given<Text<Signal>>,
     /// Taint flags of the kernel at the end, exactly: letters such as `WO`, or `none`.
     pub taint: Given<Text<Taint>>,

@@ -7,7 +7,7 @@ use serde::Deserialize;
 
 use super::constraint::any_of;
 use super::{ExpectationKeys, Given, Placed, StepKeys, StringOr, Text, Word};
-use crate::scenario::model::{Arch, Backend, ConfigNeed, Date, FileMode, KernelNeed};
+use crate::scenario::model::{Arch, Backend, ConfigNeed, Date, FileMode, KernelNeed, KindName};
 use crate::scenario::units::{Size, Time};
 
 /// A scenario: boots a kernel, drives it through steps, and states what must be true.
@@ -128,7 +128,7 @@ pub struct FileKeys {
 #[schemars(rename = "Allow")]
 pub struct AllowKeys {
     /// Kind of the report; `lockdep` stands for every `lockdep.…` too.
-    pub report: Text<String>,
+    pub report: Text<KindName>,
     /// Function that the report must name.
     #[serde(default)]
     pub function: Given<String>,

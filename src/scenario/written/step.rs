@@ -7,7 +7,7 @@ use serde::Deserialize;
 
 use super::constraint::one_of;
 use super::{ExpectationKeys, Given, ListOr, Placed, StringOr, Text, Word};
-use crate::scenario::model::{Pattern, Policy, Signal};
+use crate::scenario::model::{KindName, Pattern, Policy, Signal};
 use crate::scenario::units::Time;
 
 /// The keys that say what a step does; each step has exactly one of them.
@@ -162,12 +162,12 @@ pub struct SchedKeys {
 #[serde(default, deny_unknown_fields)]
 #[schemars(rename = "WaitFor", transform = |schema: &mut Schema| one_of(schema, &WAITED))]
 pub struct WaitForKeys {
-    /// Pattern that a line of the console must match, from the start of this step's boot on.
+    /// Pattern that a line of the console must match; one printed before the step counts too.
     pub console: Given<Text<Pattern>>,
     /// Kind of a kernel report, such as `lockdep.circular`; `lockdep` stands for all of its kinds.
-    pub report: Given<Text<String>>,
+    pub report: Given<Text<KindName>>,
     /// Kind of an event, such as `oom.kill`.
-    pub event: Given<Text<String>>,
+    pub event: Given<Text<KindName>>,
     /// How long to wait. Default: the step's `timeout`.
     pub timeout: Given<Text<Time>>,
 }
