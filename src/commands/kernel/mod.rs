@@ -1,5 +1,6 @@
-//! `kharness kernel`: fetches, lists, shows and removes kernels.
+//! `kharness kernel`: fetches, builds, lists, shows and removes kernels.
 
+mod build;
 mod failure;
 mod fetch;
 mod list;
@@ -7,6 +8,7 @@ mod progress;
 mod rm;
 mod show;
 mod size;
+mod toolchain;
 
 use clap::Subcommand;
 
@@ -26,6 +28,10 @@ pub struct Args {
 enum Action {
     /// Get a distribution's stock kernel, without root and without installing it
     Fetch(fetch::Args),
+    /// Build a kernel for testing, unless the cache has it
+    Build(build::Args),
+    /// Set up the compilers that build kernels and modules
+    Toolchain(toolchain::Args),
     /// List the kernels in the cache
     List(list::Args),
     /// Show what is known of a kernel, cached or not
@@ -41,6 +47,8 @@ enum Action {
 pub fn run(args: &Args, global: &Global) -> Result<Exit, Failure> {
     match &args.action {
         Action::Fetch(args) => fetch::run(args, global),
+        Action::Build(args) => build::run(args, global),
+        Action::Toolchain(args) => toolchain::run(args, global),
         Action::List(args) => list::run(args),
         Action::Show(args) => show::run(args),
         Action::Rm(args) => rm::run(args, global),

@@ -98,8 +98,7 @@ fn enabled(count: usize) -> String {
 /// When there is none of this name.
 pub fn run(args: &Args) -> Result<Exit, Failure> {
     let cache = Cache::open().map_err(|e| failure::of_cache(&e))?;
-    let kernel =
-        resolve(&args.kernel, Arch::X86_64, &cache).map_err(|e| failure::of_kernel(&e))?;
+    let kernel = resolve(&args.kernel, Arch::X86_64, &cache).map_err(|e| failure::of_kernel(&e))?;
     let cached = cache.find(&args.kernel, kernel.arch).map_err(|e| failure::of_cache(&e))?;
     let view = View::of(&kernel, cached);
     let mut out = io::stdout().lock();

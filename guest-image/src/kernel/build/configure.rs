@@ -6,8 +6,8 @@ use std::path::Path;
 use super::super::{Config, Silent};
 use super::BuildError;
 use super::error::Unhonoured;
-use super::fragment::Settings;
-use super::kconfig::explain;
+use super::fragment::{Setting, Settings};
+use super::kconfig::Kconfig;
 use super::make::Make;
 
 /// The merged fragments, in the output directory.
@@ -52,17 +52,20 @@ fn generate(make: &Make, merged: &Path, target: &Path, over_base: bool) -> Resul
 }
 
 fn expect_honoured(source: &Path, settings: &Settings, config: &Config) -> Result<(), BuildError> {
-    let dropped = settings.iter().filter(|(symbol, setting)| config.get(symbol) != &setting.value);
-    let symbols: Vec<Unhonoured> = dropped
-        .map(|(symbol, setting)| Unhonoured {
-            symbol: symbol.into(),
-            requested: setting.value.clone(),
-            actual: config.get(symbol).clone(),
-            origin: setting.origin.clone(),
-            why: explain(source, symbol, config),
-        })
-        .collect();
-    if symbols.is_empty() { Ok(()) } else { Err(BuildError::Unhonoured { symbols }) }
+    let honoured = |(symbol, setting): &(&str, &Setting)| config.get(symbol) == &setting.value;
+    let mut dropped = settings.iter().filter(|request| !honoured(request)).peekable();
+    if dropped.peek().is_none() {
+        return Ok(());
+    }
+    let kconfig = Kconfig::read(source);
+    let symbols = dropped.map(|(symbol, setting)| Unhonoured {
+        symbol: symbol.into(),
+        requested: setting.value.clone(),
+        actual: config.get(symbol).clone(),
+        origin: setting.origin.clone(),
+        why: kconfig.explain(symbol, config),
+    });
+    Err(BuildError::Unhonoured { symbols: symbols.collect() })
 }
 
 fn write(path: &Path, text: &str) -> Result<(), BuildError> {

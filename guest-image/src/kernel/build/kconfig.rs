@@ -1,127 +1,166 @@
-//! What the Kconfig files say of a symbol that was not honoured.
+//! What the Kconfig files say of symbols that were not honoured.
 //!
-//! Only what helps a person: where the symbol is defined, and the conditions written there and
-//! around it (`if` blocks and menus of the same file). The language is that of the kernel's
-//! Documentation/kbuild/kconfig-language.rst.
+//! Only what helps a person: where a symbol is defined, and the conditions written there and around
+//! it: `if` blocks and menus, in its own file and around the `source` lines that include it. The
+//! language is that of the kernel's Documentation/kbuild/kconfig-language.rst.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 
-use walkdir::WalkDir;
+use walkdir::{DirEntry, WalkDir};
 
 use super::super::config::Config;
 
+/// How deep files may include each other; the kernel's are four deep.
+const MAX_DEPTH: usize = 16;
+
+/// All Kconfig files of a source, as far as x86 reads them.
+#[derive(Debug, Default)]
+pub(super) struct Kconfig {
+    definitions: BTreeMap<String, Vec<Definition>>,
+    /// The file that includes a file, and the conditions around the `source` line.
+    included: BTreeMap<String, (String, Vec<String>)>,
+}
+
 /// Where a symbol is defined, and under which conditions.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug)]
 struct Definition {
-    place: String,
+    file: String,
+    line: usize,
     conditions: Vec<String>,
     /// Whether a person or a fragment can set it.
     has_prompt: bool,
 }
 
-/// Why `symbol` has not the value it was given, as far as the Kconfig files of `source` tell.
-pub(super) fn explain(source: &Path, symbol: &str, config: &Config) -> String {
-    let definitions = definitions(source, symbol);
-    if definitions.is_empty() {
-        return "this kernel has no such symbol".into();
+impl Kconfig {
+    /// Reads the Kconfig files of the source tree at `source`.
+    pub fn read(source: &Path) -> Self {
+        let mut all = Self::default();
+        let walk =
+            WalkDir::new(source).into_iter().filter_entry(|entry| concerns_x86(source, entry));
+        for file in walk.flatten().filter(is_kconfig) {
+            let text = fs::read_to_string(file.path()).unwrap_or_default();
+            let name = file.path().strip_prefix(source).unwrap_or(file.path());
+            Reader::new(&mut all, &name.display().to_string()).read(&text);
+        }
+        all
     }
-    definitions.iter().map(|d| describe(d, config)).collect::<Vec<_>>().join("; or ")
+
+    /// Why `symbol` has not the value it was given, as far as the files tell.
+    pub fn explain(&self, symbol: &str, config: &Config) -> String {
+        let Some(definitions) = self.definitions.get(symbol) else {
+            return "this kernel has no such symbol".into();
+        };
+        definitions.iter().map(|d| self.describe(d, config)).collect::<Vec<_>>().join("; or ")
+    }
+
+    fn describe(&self, definition: &Definition, config: &Config) -> String {
+        let Definition { file, line, conditions, has_prompt } = definition;
+        let prompt = if *has_prompt { "" } else { "it cannot be set by hand, others select it; " };
+        let all = [self.around(file), conditions.clone()].concat();
+        if all.is_empty() {
+            return format!("{prompt}it is defined without conditions ({file}:{line})");
+        }
+        let all: Vec<String> = all.iter().map(|text| with_values(text, config)).collect();
+        format!("{prompt}it depends on {} ({file}:{line})", all.join(" && "))
+    }
+
+    /// The conditions under which `file` is included.
+    fn around(&self, file: &str) -> Vec<String> {
+        let mut all = Vec::new();
+        let mut file = file;
+        for _ in 0..MAX_DEPTH {
+            let Some((by, conditions)) = self.included.get(file) else { break };
+            all.splice(0..0, conditions.clone());
+            file = by;
+        }
+        all
+    }
 }
 
-fn describe(definition: &Definition, config: &Config) -> String {
-    let Definition { place, conditions, has_prompt } = definition;
-    let prompt = if *has_prompt { "" } else { "it cannot be set by hand, others select it; " };
-    if conditions.is_empty() {
-        return format!("{prompt}it is defined in {place} without conditions");
-    }
-    let all: Vec<String> = conditions.iter().map(|text| with_values(text, config)).collect();
-    format!("{prompt}it depends on {} ({place})", all.join(" && "))
+fn is_kconfig(entry: &DirEntry) -> bool {
+    entry.file_type().is_file() && entry.file_name().to_string_lossy().starts_with("Kconfig")
+}
+
+fn concerns_x86(source: &Path, entry: &DirEntry) -> bool {
+    let name = entry.file_name().to_string_lossy();
+    let is_arch = entry.file_type().is_dir() && entry.path().parent() == Some(&source.join("arch"));
+    name != "Documentation" && name != ".git" && (!is_arch || name == "x86")
 }
 
 /// Puts each symbol's value behind it: `SMP && !UML` becomes `SMP [y] && !UML [n]`.
 fn with_values(condition: &str, config: &Config) -> String {
     let mut out = String::new();
-    let mut rest = condition;
-    while let Some(start) = rest.find(is_symbol_char) {
-        let (before, from) = rest.split_at(start);
-        let end = from.find(|c| !is_symbol_char(c)).unwrap_or(from.len());
-        let (word, after) = from.split_at(end);
-        out.push_str(before);
-        out.push_str(word);
-        if word.starts_with(|c: char| c.is_ascii_uppercase()) {
-            out.push_str(&format!(" [{}]", config.get(word)));
+    for word in condition.split_inclusive(|c| !is_symbol_char(c)) {
+        let symbol = word.trim_end_matches(|c| !is_symbol_char(c));
+        out.push_str(symbol);
+        if symbol.starts_with(|c: char| c.is_ascii_uppercase()) {
+            out.push_str(&format!(" [{}]", config.get(symbol)));
         }
-        rest = after;
+        out.push_str(&word[symbol.len()..]);
     }
-    out + rest
+    out
 }
 
 fn is_symbol_char(c: char) -> bool {
     c.is_ascii_alphanumeric() || c == '_'
 }
 
-fn definitions(source: &Path, symbol: &str) -> Vec<Definition> {
-    let ours = |entry: &walkdir::DirEntry| {
-        let name = entry.file_name().to_string_lossy();
-        let other_arch = entry.path().parent().is_some_and(|dir| dir == source.join("arch"))
-            && entry.file_type().is_dir()
-            && name != "x86";
-        !other_arch && name != "Documentation" && name != ".git"
-    };
-    let walk = WalkDir::new(source).sort_by_file_name().into_iter().filter_entry(ours);
-    let kconfigs =
-        walk.flatten().filter(|e| e.file_name().to_string_lossy().starts_with("Kconfig"));
-    let mut found = Vec::new();
-    for file in kconfigs {
-        let text = fs::read_to_string(file.path()).unwrap_or_default();
-        let name = file.path().strip_prefix(source).unwrap_or(file.path()).display().to_string();
-        found.extend(in_file(&name, &text, symbol));
-    }
-    found
-}
-
-/// The definitions of `symbol` in one file.
-fn in_file(name: &str, text: &str, symbol: &str) -> Vec<Definition> {
-    let mut reader = Reader { blocks: Vec::new(), found: Vec::new(), inside: Inside::Other };
-    for (line, number) in text.lines().zip(1..) {
-        reader.line(line, symbol, || format!("{name}:{number}"));
-    }
-    reader.found
-}
-
 /// What the line being read belongs to.
-#[derive(PartialEq)]
+#[derive(Debug, PartialEq)]
 enum Inside {
-    /// The wanted symbol's definition.
-    Wanted,
+    /// The definition of this symbol.
+    Symbol(String),
     /// The head of a menu, whose `depends on` binds all in it.
     Menu,
+    /// A help text: indented as its first line, once that has been read.
+    Help(Option<usize>),
     Other,
 }
 
-struct Reader {
+/// Reads one file.
+struct Reader<'a> {
+    all: &'a mut Kconfig,
+    file: &'a str,
     /// The conditions of each open `if` or `menu`.
     blocks: Vec<Vec<String>>,
-    found: Vec<Definition>,
     inside: Inside,
 }
 
-impl Reader {
-    fn line(&mut self, line: &str, symbol: &str, place: impl Fn() -> String) {
+impl<'a> Reader<'a> {
+    fn new(all: &'a mut Kconfig, file: &'a str) -> Self {
+        Self { all, file, blocks: Vec::new(), inside: Inside::Other }
+    }
+
+    fn read(mut self, text: &str) {
+        for (line, number) in text.lines().zip(1..) {
+            if !self.is_help(line) {
+                self.line(line, number);
+            }
+        }
+    }
+
+    /// A help text ends with the first line that is indented less than its first.
+    fn is_help(&mut self, line: &str) -> bool {
+        let Inside::Help(first) = &mut self.inside else { return false };
+        let help = line.trim().is_empty() || indent(line) >= *first.get_or_insert(indent(line));
+        if !help {
+            self.inside = Inside::Other;
+        }
+        help
+    }
+
+    fn line(&mut self, line: &str, number: usize) {
         let code = line.split(" #").next().unwrap_or(line).trim();
         let (word, rest) = code.split_once(char::is_whitespace).unwrap_or((code, ""));
         let rest = rest.trim();
         match word {
-            "config" | "menuconfig" if rest == symbol => {
-                let conditions = self.blocks.concat();
-                self.found.push(Definition { place: place(), conditions, has_prompt: false });
-                self.inside = Inside::Wanted;
-            }
-            "config" | "menuconfig" | "choice" | "source" | "comment" => {
-                self.inside = Inside::Other
-            }
-            "if" => self.open(vec![rest.into()], Inside::Other),
+            "config" | "menuconfig" => self.define(rest, number),
+            "source" => self.include(rest),
+            "choice" | "comment" => self.inside = Inside::Other,
+            "help" => self.inside = Inside::Help(None),
+            "if" => self.open(vec![condition(rest)], Inside::Other),
             "menu" => self.open(Vec::new(), Inside::Menu),
             "endif" | "endmenu" => {
                 self.blocks.pop();
@@ -131,25 +170,59 @@ impl Reader {
         }
     }
 
+    fn define(&mut self, symbol: &str, line: usize) {
+        let definition = Definition {
+            file: self.file.into(),
+            line,
+            conditions: self.blocks.concat(),
+            has_prompt: false,
+        };
+        self.all.definitions.entry(symbol.into()).or_default().push(definition);
+        self.inside = Inside::Symbol(symbol.into());
+    }
+
+    fn include(&mut self, name: &str) {
+        let name = name.trim_matches('"').replace("$(SRCARCH)", "x86");
+        self.all.included.insert(name, (self.file.into(), self.blocks.concat()));
+        self.inside = Inside::Other;
+    }
+
     fn open(&mut self, conditions: Vec<String>, inside: Inside) {
         self.blocks.push(conditions);
         self.inside = inside;
     }
 
     fn attribute(&mut self, word: &str, rest: &str) {
-        let definition = self.found.last_mut().filter(|_| self.inside == Inside::Wanted);
-        let types = ["bool", "tristate", "int", "hex", "string", "prompt"];
-        match (word, definition) {
-            ("depends", Some(definition)) => definition.conditions.push(condition(rest)),
-            ("depends" | "visible", None) if self.inside == Inside::Menu => {
+        match (&self.inside, word) {
+            (Inside::Menu, "depends" | "visible") => {
                 self.blocks.last_mut().into_iter().for_each(|block| block.push(condition(rest)));
             }
-            (_, Some(definition)) if types.contains(&word) => {
-                definition.has_prompt |= rest.contains('"')
+            (Inside::Symbol(symbol), _) => {
+                let definition =
+                    self.all.definitions.get_mut(symbol).and_then(|all| all.last_mut());
+                definition.into_iter().for_each(|definition| definition.add(word, rest));
             }
             _ => {}
         }
     }
+}
+
+impl Definition {
+    fn add(&mut self, word: &str, rest: &str) {
+        match word {
+            "depends" => self.conditions.push(condition(rest)),
+            "bool" | "tristate" | "int" | "hex" | "string" | "prompt" => {
+                self.has_prompt |= rest.starts_with(['"', '\'']);
+            }
+            _ => {}
+        }
+    }
+}
+
+/// Columns before the text; a tab goes to the next multiple of eight.
+fn indent(line: &str) -> usize {
+    let space = line.chars().take_while(|c| c.is_whitespace());
+    space.fold(0, |column, c| if c == '\t' { (column / 8 + 1) * 8 } else { column + 1 })
 }
 
 fn condition(rest: &str) -> String {
@@ -163,35 +236,48 @@ mod tests {
 
     const TEXT: &str = "menu \"Debugging\"\n\tdepends on KERNEL\n\nconfig OTHER\n\tbool \"other\"\n\n\
         if TESTING || MORE\nmenuconfig WANTED\n\ttristate \"wanted\"\n\tdepends on SMP && !UML # why\n\
-        \tdepends on A || B\n\thelp\n\t  Some depends on nothing.\n\nconfig HIDDEN\n\tbool\nendif\n\
-        config FREE\n\tbool \"free\"\nendmenu\nconfig LAST\n\tbool \"last\"\n";
+        \tdepends on A || B\n\thelp\n\tif you want it,\n\n\t  menu of nothing.\n\nconfig HIDDEN\n\tbool\n\
+        endif\nconfig FREE\n\tbool \"free\"\nendmenu\nconfig LAST\n\tbool \"last\"\n";
+
+    fn kconfig() -> Kconfig {
+        let mut all = Kconfig::default();
+        Reader::new(&mut all, "Kconfig").read("if EXPERT\nsource \"lib/Kconfig.debug\"\nendif\n");
+        Reader::new(&mut all, "lib/Kconfig.debug").read(TEXT);
+        all
+    }
 
     fn conditions(symbol: &str) -> Vec<String> {
-        in_file("Kconfig", TEXT, symbol).remove(0).conditions
+        kconfig().definitions[symbol][0].conditions.clone()
     }
 
     #[test]
     fn conditions_are_those_of_the_symbol_and_of_what_encloses_it() {
-        let wanted = ["KERNEL", "TESTING || MORE", "SMP && !UML", "(A || B)"];
-        assert_eq!(conditions("WANTED"), wanted);
+        assert_eq!(
+            conditions("WANTED"),
+            ["KERNEL", "(TESTING || MORE)", "SMP && !UML", "(A || B)"]
+        );
         assert_eq!(conditions("FREE"), ["KERNEL"]);
         assert_eq!(conditions("LAST"), Vec::<String>::new());
     }
 
     #[test]
-    fn the_explanation_has_place_and_values() {
-        let dir = tempfile::tempdir().unwrap();
-        fs::create_dir(dir.path().join("lib")).unwrap();
-        fs::write(dir.path().join("lib/Kconfig.debug"), TEXT).unwrap();
-        let config = Config::parse("CONFIG_SMP=y\nCONFIG_KERNEL=y\n");
-        let text = explain(dir.path(), "FREE", &config);
-        assert_eq!(text, "it depends on KERNEL [y] (lib/Kconfig.debug:18)");
-        let text = explain(dir.path(), "HIDDEN", &config);
-        assert!(
-            text.starts_with("it cannot be set by hand")
-                && text.contains("TESTING [n] || MORE [n]"),
-            "{text}"
+    fn the_explanation_has_the_place_the_values_and_the_conditions_of_the_including_file() {
+        let config = Config::parse("CONFIG_EXPERT=y\nCONFIG_KERNEL=y\n");
+        let explain = |symbol| kconfig().explain(symbol, &config);
+        assert_eq!(
+            explain("FREE"),
+            "it depends on EXPERT [y] && KERNEL [y] (lib/Kconfig.debug:20)"
         );
-        assert_eq!(explain(dir.path(), "ABSENT", &config), "this kernel has no such symbol");
+        assert!(explain("HIDDEN").starts_with("it cannot be set by hand"), "{}", explain("HIDDEN"));
+        assert!(explain("WANTED").contains("SMP [n] && !UML [n]"), "{}", explain("WANTED"));
+        assert_eq!(explain("ABSENT"), "this kernel has no such symbol");
+    }
+
+    #[test]
+    fn files_that_include_each_other_in_a_circle_end() {
+        let mut all = Kconfig::default();
+        Reader::new(&mut all, "a").read("if A\nsource \"b\"\nendif\nconfig X\n\tbool \"x\"\n");
+        Reader::new(&mut all, "b").read("source \"a\"\n");
+        assert!(all.explain("X", &Config::default()).contains("A [n]"));
     }
 }
