@@ -20,9 +20,9 @@ impl Interrupt {
     }
 
     /// A line that leads nowhere.
-    #[cfg(test)]
-    pub(crate) fn unconnected() -> Self {
-        Self { event: EventFd::new(EFD_NONBLOCK | EFD_CLOEXEC).unwrap() }
+    #[cfg(any(test, feature = "fuzzing"))]
+    pub(crate) fn unconnected() -> io::Result<Self> {
+        Ok(Self { event: EventFd::new(EFD_NONBLOCK | EFD_CLOEXEC)? })
     }
 
     /// How often the line was raised since the last time it was asked; only for a line that leads nowhere.

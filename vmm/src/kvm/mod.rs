@@ -5,6 +5,8 @@ mod boot;
 mod device;
 mod devices;
 mod error;
+#[cfg(feature = "fuzzing")]
+pub mod fuzzing;
 mod interrupt;
 mod jail;
 mod machine;

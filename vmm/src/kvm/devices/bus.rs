@@ -60,6 +60,13 @@ impl Devices {
         Self::assemble(early_console, |line| Interrupt::connect(vm, line), memory, outbox)
     }
 
+    /// Devices without a machine around them.
+    #[cfg(any(test, feature = "fuzzing"))]
+    pub(crate) fn alone(memory: &GuestMemory, outbox: &Arc<Outbox>) -> io::Result<Self> {
+        let early_console = EarlyConsole::without_shortcut(Arc::clone(outbox));
+        Self::assemble(early_console, |_| Interrupt::unconnected(), memory, outbox)
+    }
+
     fn assemble(
         early_console: EarlyConsole,
         interrupt: impl Fn(u32) -> io::Result<Interrupt>,
@@ -176,10 +183,7 @@ mod tests {
     fn devices() -> (Devices, Arc<Outbox>) {
         let outbox = Arc::new(Outbox::default());
         let memory = GuestMemory::new(4 << 20).unwrap();
-        let early_console = EarlyConsole::without_shortcut(Arc::clone(&outbox));
-        let line = |_| Ok(Interrupt::unconnected());
-        let devices = Devices::assemble(early_console, line, &memory, &outbox).unwrap();
-        (devices, outbox)
+        (Devices::alone(&memory, &outbox).unwrap(), outbox)
     }
 
     fn events(outbox: &Outbox) -> Vec<Event> {

@@ -58,7 +58,7 @@ impl EarlyConsole {
     }
 
     /// One that works without KVM's help: every access comes to an exit.
-    #[cfg(test)]
+    #[cfg(any(test, feature = "fuzzing"))]
     pub(super) fn without_shortcut(outbox: Arc<Outbox>) -> Self {
         Self { outbox, shortcut: None }
     }

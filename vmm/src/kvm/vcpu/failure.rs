@@ -13,7 +13,7 @@ use crate::kvm::memory::GuestMemory;
 const CODE_BYTES: usize = 16;
 
 /// The words for a failure: what happened, the registers, the code.
-pub(super) fn describe(processor: &mut Processor, what: String, memory: &GuestMemory) -> Stop {
+pub(super) fn describe(processor: &mut Processor, what: &str, memory: &GuestMemory) -> Stop {
     let mut words = format!("vCPU {}: {what}", processor.number());
     words += &internal_error(processor.fd_mut().get_kvm_run());
     // Writing to a string cannot fail.

@@ -1,14 +1,16 @@
 //! Port accesses, single and repeated.
 
-use kvm_bindings::{KVM_EXIT_IO_IN, kvm_run};
+use kvm_bindings::{KVM_EXIT_IO, KVM_EXIT_IO_IN, kvm_run};
 
-use super::counters::{Counters, ExitKind};
 use crate::kvm::devices::{Devices, Request};
 
 /// Serves the port access that the guest came out for: `count` elements of `size` bytes (1, 2 or 4).
-pub(super) fn serve(run: &mut kvm_run, devices: &Devices, counters: &Counters) -> Option<Request> {
+pub(super) fn serve(run: &mut kvm_run, devices: &Devices) -> Option<Request> {
+    if run.exit_reason != KVM_EXIT_IO {
+        return None;
+    }
     let page = &raw mut *run;
-    // SAFETY: the caller came out of the guest for a port access, so this member of the union holds.
+    // SAFETY: the exit reason says that this member of the union holds.
     let io = unsafe { (*page).__bindgen_anon_1.io };
     let length = io.count as usize * usize::from(io.size);
     // SAFETY: KVM puts the data into the same mapping, at this offset, and nothing else refers to it.
@@ -18,11 +20,9 @@ pub(super) fn serve(run: &mut kvm_run, devices: &Devices, counters: &Counters) -
     };
     let size = usize::from(io.size).max(1);
     if u32::from(io.direction) == KVM_EXIT_IO_IN {
-        counters.count(ExitKind::PortRead);
         data.chunks_mut(size).for_each(|element| read(devices, io.port, element));
         None
     } else {
-        counters.count(ExitKind::PortWrite);
         // The first request counts: there is nothing after it for the guest.
         data.chunks(size).find_map(|element| write(devices, io.port, element))
     }

@@ -60,9 +60,9 @@ pub(crate) struct Processor {
 impl Processor {
     /// Creates it in `vm`; all but processor 0 wait for that one to start them.
     pub(crate) fn new(vm: &VmFd, place: Place, supported: &CpuId) -> Result<Self, ProcessorError> {
-        let refused = refused(place.cpu);
-        let fd = vm.create_vcpu(place.cpu.into()).map_err(refused("to create it"))?;
-        let processor = Self { fd, cpu: place.cpu };
+        let cpu = place.cpu;
+        let fd = vm.create_vcpu(cpu.into()).map_err(refused(cpu, "to create it"))?;
+        let processor = Self { fd, cpu };
         processor.set_up(place, supported)?;
         Ok(processor)
     }
@@ -73,38 +73,42 @@ impl Processor {
     }
 
     fn set_up(&self, place: Place, supported: &CpuId) -> Result<(), ProcessorError> {
-        let refused = refused(self.cpu);
         // CPUID comes first: which model-specific registers there are depends on it.
         let cpuid = cpuid::of_processor(supported, place);
-        self.fd.set_cpuid2(&cpuid).map_err(refused("its CPUID"))?;
+        self.fd.set_cpuid2(&cpuid).map_err(self.refused("its CPUID"))?;
         self.set_msrs()?;
-        self.fd.set_fpu(&floating_point()).map_err(refused("its floating-point state"))?;
-        let mut apic = self.fd.get_lapic().map_err(refused("to show its local APIC"))?;
+        self.fd.set_fpu(&floating_point()).map_err(self.refused("its floating-point state"))?;
+        let mut apic = self.fd.get_lapic().map_err(self.refused("to show its local APIC"))?;
         local_apic::connect(&mut apic);
-        self.fd.set_lapic(&apic).map_err(refused("its local APIC"))
+        self.fd.set_lapic(&apic).map_err(self.refused("its local APIC"))
     }
 
     fn set_msrs(&self) -> Result<(), ProcessorError> {
-        let cpu = self.cpu;
-        let what = "its model-specific registers";
+        let (cpu, what) = (self.cpu, "its model-specific registers");
         let msrs = msrs::at_entry().map_err(|error| ProcessorError::Refused {
             cpu,
             what,
             source: io::Error::other(format!("{error:?}")),
         })?;
         // It takes as many as it can, and tells how many those were.
-        let taken = self.fd.set_msrs(&msrs).map_err(refused(cpu)(what))?;
-        msrs::number_at(taken)
-            .map_or(Ok(()), |register| Err(ProcessorError::Register { cpu, register }))
+        let taken = self.fd.set_msrs(&msrs).map_err(self.refused(what))?;
+        match msrs::number_at(taken) {
+            None => Ok(()),
+            Some(register) => Err(ProcessorError::Register { cpu, register }),
+        }
     }
 
     /// Sets the registers with which the kernel is entered.
     pub(crate) fn enter(&self, entry: Entry) -> Result<(), ProcessorError> {
-        let refused = refused(self.cpu);
-        let mut sregs = self.fd.get_sregs().map_err(refused("to show its special registers"))?;
+        let mut sregs =
+            self.fd.get_sregs().map_err(self.refused("to show its special registers"))?;
         entry.enter(&mut sregs);
-        self.fd.set_sregs(&sregs).map_err(refused("its special registers"))?;
-        self.fd.set_regs(&entry.registers()).map_err(refused("its general registers"))
+        self.fd.set_sregs(&sregs).map_err(self.refused("its special registers"))?;
+        self.fd.set_regs(&entry.registers()).map_err(self.refused("its general registers"))
+    }
+
+    fn refused(&self, what: &'static str) -> impl Fn(kvm_ioctls::Error) -> ProcessorError + use<> {
+        refused(self.cpu, what)
     }
 
     /// Its registers.
@@ -132,40 +136,30 @@ impl Processor {
         counters: &Counters,
     ) -> Turn {
         let exit = self.fd.run();
+        // What the guest wrote before it came out comes before what it came out for.
         devices.drain();
-        let request = match exit {
+        counters.count(kind_of(&exit));
+        let failure = match exit {
             Ok(VcpuExit::IoIn(..) | VcpuExit::IoOut(..)) => {
-                return served(port_io::serve(self.fd.get_kvm_run(), devices, counters));
+                return served(port_io::serve(self.fd.get_kvm_run(), devices));
             }
             Ok(VcpuExit::MmioRead(address, data)) => {
-                counters.count(ExitKind::MemoryRead);
                 devices.read_memory(address, data);
                 return Turn::Over;
             }
             Ok(VcpuExit::MmioWrite(address, data)) => {
-                counters.count(ExitKind::MemoryWrite);
                 devices.write_memory(address, data);
                 return Turn::Over;
             }
-            Ok(VcpuExit::Intr) => ExitKind::Interrupted,
-            // A processor that was just started by another one comes out once, with EAGAIN.
-            Err(error) if matches!(error.errno(), libc::EINTR | libc::EAGAIN) => {
-                ExitKind::Interrupted
-            }
-            Ok(exit) => {
-                counters.count(ExitKind::Other);
-                let stop = end_of(&exit);
-                return Turn::Stop(
-                    stop.unwrap_or_else(|what| failure::describe(self, what, memory)),
-                );
-            }
-            Err(error) => {
-                let what = format!("KVM_RUN fails: {}", io::Error::from(error));
-                return Turn::Stop(failure::describe(self, what, memory));
-            }
+            Ok(VcpuExit::Intr) => return Turn::Over,
+            Err(error) if is_interruption(error) => return Turn::Over,
+            Ok(exit) => match end_of(&exit) {
+                Ok(stop) => return Turn::Stop(stop),
+                Err(what) => what,
+            },
+            Err(error) => format!("KVM_RUN fails: {}", io::Error::from(error)),
         };
-        counters.count(request);
-        Turn::Over
+        Turn::Stop(failure::describe(self, &failure, memory))
     }
 
     pub(super) fn fd_mut(&mut self) -> &mut VcpuFd {
@@ -177,8 +171,25 @@ impl Processor {
     }
 }
 
-fn refused(cpu: u8) -> impl Fn(&'static str) -> Box<dyn Fn(kvm_ioctls::Error) -> ProcessorError> {
-    move |what| Box::new(move |error| ProcessorError::Refused { cpu, what, source: error.into() })
+fn refused(cpu: u8, what: &'static str) -> impl Fn(kvm_ioctls::Error) -> ProcessorError {
+    move |error| ProcessorError::Refused { cpu, what, source: error.into() }
+}
+
+fn kind_of(exit: &Result<VcpuExit, kvm_ioctls::Error>) -> ExitKind {
+    match exit {
+        Ok(VcpuExit::IoIn(..)) => ExitKind::PortRead,
+        Ok(VcpuExit::IoOut(..)) => ExitKind::PortWrite,
+        Ok(VcpuExit::MmioRead(..)) => ExitKind::MemoryRead,
+        Ok(VcpuExit::MmioWrite(..)) => ExitKind::MemoryWrite,
+        Ok(VcpuExit::Intr) => ExitKind::Interrupted,
+        Err(error) if is_interruption(*error) => ExitKind::Interrupted,
+        _ => ExitKind::Other,
+    }
+}
+
+/// A kick; or `EAGAIN`, with which a processor comes out once when another one starts it.
+fn is_interruption(error: kvm_ioctls::Error) -> bool {
+    matches!(error.errno(), libc::EINTR | libc::EAGAIN)
 }
 
 fn served(request: Option<Request>) -> Turn {

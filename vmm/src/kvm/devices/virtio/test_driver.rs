@@ -47,7 +47,8 @@ impl<D: Device> Driver<D> {
     /// One that has not touched the device.
     pub(crate) fn new(device: D) -> Self {
         let memory = GuestMemory::new(RAM).unwrap();
-        let transport = Transport::new(device, memory.clone(), Interrupt::unconnected()).unwrap();
+        let transport =
+            Transport::new(device, memory.clone(), Interrupt::unconnected().unwrap()).unwrap();
         Self { transport, memory, next: vec![0; D::QUEUES.len()] }
     }
 
