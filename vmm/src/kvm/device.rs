@@ -14,13 +14,14 @@ use rustix::fs::{Mode, OFlags};
 const API_VERSION: i32 = 12;
 
 /// What our machine cannot do without.
-const NEEDED: [(Cap, &str); 6] = [
+const NEEDED: [(Cap, &str); 7] = [
     (Cap::Irqchip, "KVM_CAP_IRQCHIP"),
     (Cap::UserMemory, "KVM_CAP_USER_MEMORY"),
     (Cap::Irqfd, "KVM_CAP_IRQFD"),
     (Cap::ExtCpuid, "KVM_CAP_EXT_CPUID"),
     (Cap::SetTssAddr, "KVM_CAP_SET_TSS_ADDR"),
     (Cap::ImmediateExit, "KVM_CAP_IMMEDIATE_EXIT"),
+    (Cap::TscDeadlineTimer, "KVM_CAP_TSC_DEADLINE_TIMER"),
 ];
 
 /// Why the device cannot be used.

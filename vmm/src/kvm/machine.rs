@@ -25,7 +25,7 @@ use super::{device, vm};
 use crate::{Backend, Config, Event, GuestRam, Machine, Registers, Stop};
 
 /// Events that may wait for the harness; past that the guest's output waits too.
-const BACKLOG: usize = 1024;
+const BACKLOG: usize = 256;
 
 /// APIC ids have eight bits, and 255 is "all".
 const MOST_CPUS: u8 = 254;
