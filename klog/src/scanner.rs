@@ -55,7 +55,24 @@ impl Scanner {
 
     /// Reads the next bytes of the stream.
     pub fn feed(&mut self, chunk: &[u8]) {
-        self.splitter.feed(chunk, |line| self.engine.line(line));
+        let mut rest = chunk;
+        while !rest.is_empty() {
+            rest = self.skip_quiet_lines(rest);
+            let line = memchr::memchr(b'\n', rest).map_or(rest.len(), |at| at + 1);
+            self.splitter.feed(&rest[..line], |line| self.engine.line(line));
+            rest = &rest[line..];
+        }
+    }
+
+    /// What is left behind the whole lines at the start of `bytes` that cannot mean anything.
+    fn skip_quiet_lines<'a>(&mut self, bytes: &'a [u8]) -> &'a [u8] {
+        if !self.splitter.at_line_start() || !self.engine.is_bored() {
+            return bytes;
+        }
+        let until = detect::first_needle(bytes).unwrap_or(bytes.len());
+        let quiet = memchr::memrchr(b'\n', &bytes[..until]).map_or(0, |at| at + 1);
+        self.splitter.skip(quiet);
+        &bytes[quiet..]
     }
 
     /// Ends the stream: an unfinished line and unfinished reports are complete now.
@@ -82,6 +99,11 @@ impl Scanner {
 }
 
 impl Engine {
+    /// Whether only a line with a needle can change anything.
+    fn is_bored(&self) -> bool {
+        self.reports_only && self.assembler.is_idle() && self.assembler.knows_stamps()
+    }
+
     fn line(&mut self, line: RawLine<'_>) {
         let telling = !self.assembler.is_idle() || detect::first_needle(line.bytes).is_some();
         if !telling {

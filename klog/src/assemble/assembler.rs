@@ -44,6 +44,12 @@ impl Assembler {
         self.open.is_empty()
     }
 
+    /// Whether enough stamped lines were seen to know that the kernel stamps its lines; from then on they need not be
+    /// counted.
+    pub fn knows_stamps(&self) -> bool {
+        self.stamped_lines > STAMPS_THE_RULE
+    }
+
     /// Notes a line that cannot begin a report, while none is open.
     pub fn skip_line(&mut self, bytes: &[u8]) {
         self.lines += 1;
@@ -59,7 +65,7 @@ impl Assembler {
         }
         self.retire(record.timestamp_us);
         let context = self.context(record);
-        let headline = detect::headline(&record.text).filter(|headline| self.believes(headline));
+        let headline = headline(record).filter(|headline| self.believes(headline));
         match headline {
             Some(headline) => self.push_headline(context, record, headline),
             None => self.push_line(context, record),
@@ -156,7 +162,7 @@ impl Assembler {
             self.close(oldest);
         }
         let mut report = OpenReport::new(record, headline);
-        report.draft.doubtful = context == Context::Bare && self.stamped_lines > STAMPS_THE_RULE;
+        report.draft.doubtful = context == Context::Bare && self.knows_stamps();
         self.open.insert(context, (report, self.lines));
     }
 
@@ -190,6 +196,12 @@ impl Assembler {
             self.close(context);
         }
     }
+}
+
+/// The report that a record begins. The prefilter spares the lines of reports the detailed look.
+fn headline(record: &Record) -> Option<Headline> {
+    detect::first_needle(record.text.as_bytes())?;
+    detect::headline(&record.text)
 }
 
 /// Whether a headline belongs to the report that is open in its context.

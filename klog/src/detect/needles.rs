@@ -2,7 +2,7 @@
 
 use std::sync::LazyLock;
 
-use aho_corasick::{AhoCorasick, AhoCorasickBuilder, MatchKind};
+use aho_corasick::{AhoCorasick, AhoCorasickBuilder, AhoCorasickKind, MatchKind};
 
 /// Words of which every headline and every opening holds at least one.
 const WORDS: [&str; 36] = [
@@ -65,6 +65,7 @@ const MORE: [&str; 14] = [
 static AUTOMATON: LazyLock<AhoCorasick> = LazyLock::new(|| {
     AhoCorasickBuilder::new()
         .match_kind(MatchKind::Standard)
+        .kind(Some(AhoCorasickKind::DFA))
         .build(WORDS.iter().chain(&MORE))
         .unwrap_or_else(|error| unreachable!("{} short literals: {error}", WORDS.len()))
 });

@@ -52,7 +52,7 @@ pub(super) fn read(lines: &[&str]) -> Option<Access> {
 }
 
 /// `Read of size 8 at addr … by task …`; KFENCE: `Use-after-free read at 0x…`.
-fn access_line<'a>(line: &'a str) -> Option<(Option<bool>, &'a str)> {
+fn access_line(line: &str) -> Option<(Option<bool>, &str)> {
     let kasan =
         [("Read ", Some(false)), ("Write ", Some(true)), ("Access ", None), ("Free of addr", None)];
     if let Some(&(_, write)) = kasan.iter().find(|(head, _)| {
