@@ -2,6 +2,8 @@
 
 use std::io::{self, Write};
 
+use schemars::generate::SchemaSettings;
+
 use crate::error::Failure;
 use crate::exit::Exit;
 use crate::results::Document;
@@ -21,7 +23,11 @@ pub struct Args {
 /// When standard output cannot be written.
 pub fn run(args: &Args) -> Result<Exit, Failure> {
     let schema = if args.results {
-        schemars::schema_for!(Document)
+        // What is written, not what is read: empty lists and texts are left out.
+        SchemaSettings::draft2020_12()
+            .for_serialize()
+            .into_generator()
+            .into_root_schema_for::<Document>()
     } else {
         schemars::schema_for!(ScenarioKeys)
     };

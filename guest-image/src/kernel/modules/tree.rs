@@ -15,6 +15,9 @@ const MAX_MODULE: u64 = 1 << 30;
 /// How many similar names an error lists.
 const MAX_NEAREST: usize = 3;
 
+/// Letters that may be wrong, missing, too many or swapped in a name that is similar.
+const MAX_SLIPS: usize = 2;
+
 /// The modules of one kernel: `lib/modules/RELEASE`, or a kernel build tree.
 #[derive(Debug, Clone)]
 pub struct ModuleTree {
@@ -134,8 +137,15 @@ impl ModuleTree {
         for name in &info.depends {
             self.expect(name, Some(&module.name))?;
         }
-        let soft = info.softdeps.into_iter().filter(|name| self.index.files.contains_key(name));
-        Ok(soft.chain(info.depends).collect())
+        let soft = info.softdeps.iter().filter_map(|name| self.soft(name));
+        Ok(soft.chain(info.depends.iter().cloned()).collect())
+    }
+
+    /// The module that a soft dependency means. Some name an algorithm of the crypto API, as
+    /// libcrc32c does; the one that runs on every CPU is in the module `ALGORITHM_generic`.
+    fn soft(&self, name: &str) -> Option<String> {
+        let names = [name.to_owned(), format!("{name}_generic")];
+        names.into_iter().find(|name| self.index.files.contains_key(name))
     }
 
     fn expect(&self, name: &str, needed_by: Option<&str>) -> Result<(), ModuleError> {
@@ -150,11 +160,19 @@ impl ModuleTree {
         })
     }
 
-    /// Names that contain `name`, or are contained in it.
+    /// Names that are a slip or two away from `name`, or contain it, or are a part of it; the
+    /// nearest first.
     fn similar(&self, name: &str) -> Vec<String> {
-        let alike =
-            |known: &&str| known.contains(name) || (known.len() > 3 && name.contains(*known));
-        self.names().filter(alike).take(MAX_NEAREST).map(Into::into).collect()
+        let mut alike: Vec<(usize, &str)> = self
+            .names()
+            .map(|known| (strsim::damerau_levenshtein(known, name), known))
+            .filter(|(distance, known)| {
+                let is_part = known.contains(name) || (known.len() > 3 && name.contains(*known));
+                is_part || *distance <= MAX_SLIPS
+            })
+            .collect();
+        alike.sort_unstable();
+        alike.into_iter().take(MAX_NEAREST).map(|(_, known)| known.to_owned()).collect()
     }
 }
 
