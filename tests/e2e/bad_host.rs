@@ -1,0 +1,90 @@
+//! Faults of the host are errors of the run, never verdicts on the kernel.
+
+use std::fs::{self, Permissions};
+use std::os::unix::fs::PermissionsExt;
+use std::process::Command;
+
+use rustix::process::geteuid;
+
+use crate::bench::{Bench, CLEAN, KHARNESS, Outcome, SKIPPED, text};
+use crate::processes::machines;
+
+/// The program that runs `kharness`: without the rights of root to open whatever it likes.
+fn unprivileged() -> Command {
+    if !geteuid().is_root() {
+        return Command::new(KHARNESS);
+    }
+    let mut command = Command::new("setpriv");
+    command.arg("--bounding-set=-dac_override,-dac_read_search").arg(KHARNESS);
+    command
+}
+
+#[test]
+fn a_full_disk_is_an_error_that_names_the_file() {
+    let bench = Bench::with("clean", CLEAN);
+    let dir = bench.run_dir();
+    fs::create_dir(&dir).unwrap();
+    // In a mount namespace of its own, which goes when the command ends.
+    let mut command = Command::new("unshare");
+    command.args(["--user", "--map-root-user", "--mount", "sh", "-ec"]);
+    command.arg("mount -t tmpfs -o size=16k none \"$0\"; exec \"$@\"").arg(&dir);
+    command.arg(KHARNESS).args(bench.arguments());
+    let outcome = Outcome::of(bench.in_place(&mut command));
+    outcome.assert_code(3);
+    let result = outcome.result("clean");
+    assert_eq!(result["status"], "error");
+    let cause = text(result, "cause");
+    assert!(cause.contains("run/clean/") && cause.contains("No space left on device"), "{cause}");
+    assert!(machines(&dir).is_empty());
+}
+
+#[test]
+fn a_run_directory_that_cannot_be_written_is_named() {
+    let bench = Bench::with("clean", CLEAN);
+    let dir = bench.run_dir();
+    fs::create_dir(&dir).unwrap();
+    fs::set_permissions(&dir, Permissions::from_mode(0o555)).unwrap();
+    let mut command = unprivileged();
+    let outcome = Outcome::of(bench.in_place(command.args(bench.arguments())));
+    outcome.assert_code(3).assert_told(&["cannot write", dir.to_str().unwrap(), "denied"]);
+}
+
+#[test]
+fn a_missing_qemu_is_told_with_its_package() {
+    let bench = Bench::with("clean", CLEAN);
+    let package = ["is not on PATH", "apt-get install qemu-system-x86"];
+    let named = Outcome::of(bench.command().env("KHARNESS_QEMU", "nonsuch-qemu"));
+    named.assert_code(3).assert_told(&["nonsuch-qemu"]).assert_told(&package);
+    let nowhere = Outcome::of(bench.command().env("PATH", "/nonexistent"));
+    nowhere.assert_code(3).assert_told(&["qemu-system-x86_64"]).assert_told(&package);
+}
+
+#[test]
+fn a_kvm_device_without_permission_is_told_with_what_to_do() {
+    let bench = Bench::with("skipped", SKIPPED);
+    let device = bench.path("kvm");
+    fs::write(&device, "").unwrap();
+    fs::set_permissions(&device, Permissions::from_mode(0)).unwrap();
+    let run = |backend: &str| {
+        let mut command = unprivileged();
+        command.args(bench.arguments()).arg("--kvm-device").arg(&device);
+        Outcome::of(bench.in_place(command.args(["--backend", backend])))
+    };
+    let why = format!("no permission to open {}", device.display());
+    let insisted = run("kvm");
+    insisted.assert_code(3).assert_told(&["backend kvm: ", &why, "usermod -aG kvm"]);
+    let auto = run("auto");
+    auto.assert_code(0).assert_told(&["emulation, because ", &why]);
+    assert!(text(&auto.document["run"], "backend_reason").contains(&why));
+}
+
+#[test]
+fn a_host_without_kvm_emulates_and_says_why() {
+    let bench = Bench::with("skipped", SKIPPED);
+    let arguments = ["--kvm-device", "/nonexistent/kvm"];
+    let auto = bench.run(arguments);
+    auto.assert_code(0).assert_told(&["emulation, because ", "/nonexistent/kvm is not there"]);
+    assert_eq!(auto.document["run"]["backend"], "qemu-tcg");
+    let insisted = bench.run(arguments.iter().chain(&["--backend", "kvm"]));
+    insisted.assert_code(3).assert_told(&["backend kvm: ", "/nonexistent/kvm is not there"]);
+}
