@@ -1,9 +1,9 @@
 //! Which machine runs the guests, and why.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::mpsc::Receiver;
 
-use vmm::kvm::Probe;
+use vmm::kvm::{KvmError, Probe};
 use vmm::qemu::{Accel, QemuError};
 use vmm::{Config, Event, Machine};
 
@@ -15,10 +15,15 @@ const QEMU: &str = "qemu-system-x86_64";
 /// What boots guests.
 #[derive(Debug, Clone)]
 pub struct Engine {
-    program: PathBuf,
-    accel: Accel,
+    kind: Kind,
     /// Why it was chosen, in words.
     pub reason: String,
+}
+
+#[derive(Debug, Clone)]
+enum Kind {
+    Kvm,
+    Qemu { program: PathBuf, accel: Accel },
 }
 
 /// Why no guest can be booted.
@@ -32,37 +37,62 @@ pub enum NoEngine {
     Qemu(#[from] QemuError),
 }
 
+/// Why a machine did not come up.
+#[derive(Debug, thiserror::Error)]
+pub enum BootError {
+    /// On KVM.
+    #[error(transparent)]
+    Kvm(#[from] KvmError),
+    /// In QEMU.
+    #[error(transparent)]
+    Qemu(#[from] QemuError),
+}
+
 impl Engine {
     /// The engine for `wanted`. KVM is believed in only when a guest proved that it works.
     ///
     /// # Errors
     /// When what is wanted does not work on this host.
-    pub fn choose(wanted: Backend, device: &std::path::Path) -> Result<Self, NoEngine> {
+    pub fn choose(wanted: Backend, device: &Path) -> Result<Self, NoEngine> {
         let probe = vmm::kvm::probe_device(device);
-        let accel = match (&probe, wanted) {
-            (Probe::Full, _) => Accel::Kvm,
+        let kind = match (&probe, wanted) {
+            (Probe::Full, Backend::Auto | Backend::Kvm) => Kind::Kvm,
+            (Probe::Full, Backend::Qemu) => Kind::Qemu { program: find_qemu()?, accel: Accel::Kvm },
             (_, Backend::Kvm) => return Err(NoEngine::Kvm(probe.to_string())),
-            (_, Backend::Auto | Backend::Qemu) => Accel::Tcg,
+            (_, Backend::Auto | Backend::Qemu) => {
+                Kind::Qemu { program: find_qemu()?, accel: Accel::Tcg }
+            }
         };
-        let reason = match accel {
-            Accel::Kvm => probe.to_string(),
-            Accel::Tcg => format!("emulation, because {probe}"),
+        let reason = match kind {
+            Kind::Qemu { accel: Accel::Tcg, .. } => format!("emulation, because {probe}"),
+            _ => probe.to_string(),
         };
-        Ok(Self { program: find_qemu()?, accel, reason })
+        Ok(Self { kind, reason })
     }
 
     /// The backend that its machines are.
     pub fn backend(&self) -> vmm::Backend {
-        self.accel.backend()
+        match self.kind {
+            Kind::Kvm => vmm::Backend::Kvm,
+            Kind::Qemu { accel, .. } => accel.backend(),
+        }
     }
 
     /// Boots a machine.
     ///
     /// # Errors
-    /// When the host or QEMU refuses.
-    pub fn boot(&self, config: &Config) -> Result<(Box<dyn Machine>, Receiver<Event>), QemuError> {
-        let (machine, events) = vmm::qemu::boot(&self.program, self.accel, config)?;
-        Ok((Box::new(machine), events))
+    /// When the host or the machine refuses.
+    pub fn boot(&self, config: &Config) -> Result<(Box<dyn Machine>, Receiver<Event>), BootError> {
+        match &self.kind {
+            Kind::Kvm => {
+                let (machine, events) = vmm::kvm::boot(config)?;
+                Ok((Box::new(machine), events))
+            }
+            Kind::Qemu { program, accel } => {
+                let (machine, events) = vmm::qemu::boot(program, *accel, config)?;
+                Ok((Box::new(machine), events))
+            }
+        }
     }
 }
 

@@ -7,8 +7,9 @@ use guest_image::kernel::{Kernel, ModuleError, ModuleTree};
 
 use crate::scenario::model::{Action, GuestFile as File, Scenario};
 
-/// Drivers of the control channel; a distribution's kernel has them as modules.
-const CHANNEL: [&str; 2] = ["virtio_pci", "virtio_console"];
+/// Drivers of the control channel, on QEMU's machine and on ours; a distribution's kernel has them
+/// as modules.
+const CHANNEL: [&str; 3] = ["virtio_pci", "virtio_mmio", "virtio_console"];
 
 /// Why a guest's image cannot be built.
 #[derive(Debug, thiserror::Error)]
