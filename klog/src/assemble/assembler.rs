@@ -25,6 +25,17 @@ enum Context {
     By(Caller),
 }
 
+/// What the log has shown of the kernel's life.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Life {
+    /// Nothing yet: the log may begin anywhere.
+    #[default]
+    Unknown,
+    Running,
+    /// It was told to stop or restart (`kernel/reboot.c`).
+    Down,
+}
+
 /// Collects the lines of reports.
 #[derive(Debug, Default)]
 pub(crate) struct Assembler {
@@ -35,7 +46,7 @@ pub(crate) struct Assembler {
     done: Vec<Draft>,
     stamped_lines: u64,
     lines: u64,
-    booted: bool,
+    life: Life,
 }
 
 impl Assembler {
@@ -63,6 +74,9 @@ impl Assembler {
         if record.from_user {
             return;
         }
+        if record.stamped && record.text.starts_with("reboot: ") {
+            self.life = Life::Down;
+        }
         self.retire(record.timestamp_us);
         let context = self.context(record);
         let headline = headline(record).filter(|headline| self.believes(headline));
@@ -89,12 +103,13 @@ impl Assembler {
         done
     }
 
-    /// The first boot banner is how a log begins.
+    /// A boot banner is a report where the kernel was running before it and had not been shut down.
     fn believes(&mut self, headline: &Headline) -> bool {
         if headline.kind.as_str() != "reboot" {
             return true;
         }
-        mem::replace(&mut self.booted, true)
+        let before = mem::replace(&mut self.life, Life::Running);
+        before == Life::Running || (before == Life::Unknown && self.knows_stamps())
     }
 
     fn context(&self, record: &Record) -> Context {

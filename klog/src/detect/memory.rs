@@ -133,8 +133,8 @@ fn hardening(message: &str) -> Option<Headline> {
     let make = |kind: Kind, title: String| {
         Some(Headline::new(kind, title).recipe(Recipe::Exception).rank(Rank::Lead).if_proved())
     };
-    if let Some(what) = between(message, "Kernel memory ", " attempt detected")
-        && message.starts_with("Kernel memory ")
+    if let Some(what) = between(message, "ernel memory ", " attempt detected")
+        && (message.starts_with("Kernel memory ") || message.starts_with("kernel memory "))
     {
         return make(
             Kind::of_words("usercopy", what),
@@ -152,6 +152,17 @@ fn hardening(message: &str) -> Option<Headline> {
             Kind::new("fortify.field-spanning-write"),
             "memcpy: detected field-spanning write".to_owned(),
         );
+    }
+    if let Some((function, _)) = message.split_once(": detected buffer overflow: ")
+        && word(message).starts_with(function)
+    {
+        return make(
+            Kind::new("fortify.overflow"),
+            format!("kernel BUG: buffer overflow in {function}"),
+        );
+    }
+    if message.starts_with("Missing ENDBR: ") {
+        return make(Kind::new("oops.control-protection"), "control protection fault".to_owned());
     }
     if message.starts_with("CFI failure ") {
         return make(Kind::new("cfi"), "CFI failure".to_owned());

@@ -5,7 +5,7 @@ use std::sync::LazyLock;
 use aho_corasick::{AhoCorasick, AhoCorasickBuilder, AhoCorasickKind, MatchKind};
 
 /// Words of which every headline and every opening holds at least one.
-const WORDS: [&str; 36] = [
+const WORDS: [&str; 38] = [
     "BUG",
     "WARNING: ",
     "INFO: ",
@@ -35,7 +35,9 @@ const WORDS: [&str; 36] = [
     "list_add",
     "list_del",
     "ODEBUG",
-    "Kernel memory ",
+    "ernel memory ",
+    "Missing ENDBR",
+    "reboot: ",
     "detected ",
     "CFI failure",
     "unreferenced object",

@@ -138,6 +138,10 @@ fn die_headline(what: &str) -> Headline {
     if let Some(cause) = arm.and_then(|what| what.strip_prefix("Oops - ")) {
         return known(&ARM_DIE, cause).unwrap_or_else(|| other_die(cause));
     }
+    if let Some(bug) = arm.and_then(|what| what.strip_prefix("KASAN - ")) {
+        return Headline::new(Kind::of_words("kasan", bug), format!("KASAN: {bug}"))
+            .recipe(Recipe::Exception);
+    }
     let x86 = what.strip_prefix("Oops: ");
     let cause = arm.or(x86).unwrap_or(what);
     let tagged = arm.is_some() || x86.is_some() || what == "Oops";

@@ -22,7 +22,8 @@ fn lockup(message: &str) -> Option<Headline> {
     if message.starts_with("BUG: soft lockup") {
         return Some(stall("soft-lockup", "BUG: soft lockup"));
     }
-    let hard = message.starts_with("Watchdog detected hard LOCKUP on cpu")
+    let hard = (message.contains("Watchdog detected hard LOCKUP on cpu")
+        && (message.starts_with("Watchdog") || message.starts_with("CPU")))
         || (message.starts_with("Watchdog CPU:") && message.contains("Hard LOCKUP"))
         || (message.starts_with("CPU") && message.contains("detected hard LOCKUP on other CPUs"));
     hard.then(|| stall("hard-lockup", "hard lockup"))
@@ -35,7 +36,7 @@ fn hung_task(message: &str) -> Option<Headline> {
         () if rest.contains(" blocked for more than ") => "INFO: task hung",
         () if rest.contains(" blocked in I/O wait for more than ") => "INFO: task hung",
         () if rest.contains(" can't die for more than ") => "INFO: task can't die",
-        () if rest.contains(" is blocked on a ") => {
+        () if rest.contains(" blocked on a") => {
             return Some(note("hung-task", "INFO: task blocked on a lock"));
         }
         () => return None,

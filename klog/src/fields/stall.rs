@@ -72,7 +72,8 @@ pub(super) fn hung_task(lines: &[&str]) -> Option<HungTask> {
 
 /// `INFO: task a:1 is blocked on a mutex likely owned by task b:2.`
 fn blocker(line: &str) -> Option<Blocker> {
-    let (_, rest) = line.split_once(" is blocked on a ")?;
+    let (_, rest) =
+        line.split_once(" blocked on a ").or_else(|| line.split_once(" blocked on an "))?;
     let (lock, rest) = rest.split_once([' ', ','])?;
     let owner = rest.split_once(" by task ").and_then(|(_, name)| task(name, ':'));
     Some(Blocker { lock: lock.to_owned(), owns: rest.contains("owned by"), task: owner })
