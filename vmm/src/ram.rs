@@ -52,10 +52,7 @@ impl GuestRam {
     /// # Errors
     /// When the host refuses the memory.
     pub fn new(size: u64) -> Result<Self, RamError> {
-        let create = |source: rustix::io::Errno| RamError::Create {
-            size,
-            source: source.into(),
-        };
+        let create = |source: rustix::io::Errno| RamError::Create { size, source: source.into() };
         let file = memfd_create("kharness-ram", MemfdFlags::empty()).map_err(create)?;
         ftruncate(&file, size).map_err(create)?;
         let length = usize::try_from(size).map_err(|_| create(rustix::io::Errno::NOMEM))?;
@@ -71,11 +68,7 @@ impl GuestRam {
             )
         }
         .map_err(create)?;
-        Ok(Self {
-            file,
-            base: base.cast(),
-            size: length,
-        })
+        Ok(Self { file, base: base.cast(), size: length })
     }
 
     /// Size in bytes.
@@ -132,11 +125,7 @@ impl GuestRam {
         usize::try_from(offset)
             .ok()
             .filter(|start| start.checked_add(len).is_some_and(|end| end <= self.size))
-            .ok_or(RamError::Outside {
-                offset,
-                len,
-                size: self.size(),
-            })
+            .ok_or(RamError::Outside { offset, len, size: self.size() })
     }
 }
 

@@ -35,9 +35,7 @@ pub(super) fn spawn(
             // The harness died before the signal was armed.
             return Err(io::Error::from(rustix::io::Errno::SRCH));
         }
-        descriptors
-            .iter()
-            .try_for_each(|&descriptor| keep_open(descriptor))
+        descriptors.iter().try_for_each(|&descriptor| keep_open(descriptor))
     };
     // SAFETY: `prepare` only makes system calls, which are async-signal-safe, and allocates nothing.
     unsafe { command.pre_exec(prepare) };

@@ -25,10 +25,7 @@ pub(super) fn arguments(
 ) -> Vec<OsString> {
     let mut line = Line::default();
     line.words("-nodefaults -no-user-config -display none -no-reboot -S")
-        .option(
-            "-machine",
-            "q35,memory-backend=ram,usb=off,smbus=off,vmport=off",
-        )
+        .option("-machine", "q35,memory-backend=ram,usb=off,smbus=off,vmport=off")
         .option("-accel", accel.argument())
         .option("-cpu", accel.cpu())
         .option("-smp", config.cpus.to_string())
@@ -40,10 +37,7 @@ pub(super) fn arguments(
         .option("-serial", "chardev:console")
         .option("-chardev", socket("control", fds.control))
         .option("-device", "virtio-serial-pci,max_ports=2")
-        .option(
-            "-device",
-            format!("virtserialport,chardev=control,name={CONTROL_PORT}"),
-        )
+        .option("-device", format!("virtserialport,chardev=control,name={CONTROL_PORT}"))
         // The one place where QEMU tells a triple fault from a reset that the guest asked for.
         .option("-d", "cpu_reset")
         .option("-D", reset_log)

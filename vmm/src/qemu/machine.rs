@@ -72,41 +72,20 @@ pub fn boot(
 
     let (events, receiver) = sync_channel(BACKLOG);
     let (mut client, listener) = set_up("monitor", qmp::connect(monitor))?;
-    let inherit = vec![
-        console_far.into(),
-        control_far.into(),
-        monitor_far.into(),
-        ram_fd,
-    ];
+    let inherit = vec![console_far.into(), control_far.into(), monitor_far.into(), ram_fd];
     let readers = Readers {
         console: set_up("console", read_all(console, events.clone(), Event::Console))?,
         control: set_up(
             "control channel",
-            control
-                .try_clone()
-                .and_then(|stream| read_all(stream, events.clone(), Event::Control)),
+            control.try_clone().and_then(|stream| read_all(stream, events.clone(), Event::Control)),
         )?,
         monitor: set_up("monitor", listen(listener, events.clone()))?,
     };
-    let launch = Launch {
-        program: program.to_owned(),
-        args,
-        inherit,
-        stderr,
-        files: files.clone(),
-    };
+    let launch =
+        Launch { program: program.to_owned(), args, inherit, stderr, files: files.clone() };
     let process = launch.start(readers, events)?;
-    let machine = |qmp| Qemu {
-        accel,
-        ram,
-        control,
-        qmp,
-        process,
-    };
-    match client
-        .negotiate()
-        .and_then(|()| client.execute("cont", Value::Null))
-    {
+    let machine = |qmp| Qemu { accel, ram, control, qmp, process };
+    match client.negotiate().and_then(|()| client.execute("cont", Value::Null)) {
         Ok(_) => Ok((machine(client), receiver)),
         Err(error) => {
             drop(machine(client));
@@ -164,8 +143,7 @@ impl Files {
 
     fn saw_triple_fault(&self) -> bool {
         fs::read(&self.reset_log).is_ok_and(|log| {
-            log.windows(b"Triple fault".len())
-                .any(|window| window == b"Triple fault")
+            log.windows(b"Triple fault".len()).any(|window| window == b"Triple fault")
         })
     }
 }
@@ -200,35 +178,31 @@ fn read_all(
     events: SyncSender<Event>,
     wrap: fn(Vec<u8>) -> Event,
 ) -> io::Result<JoinHandle<()>> {
-    thread::Builder::new()
-        .name("qemu-stream".into())
-        .spawn(move || {
-            let mut buffer = vec![0; 64 << 10];
-            while let Ok(length @ 1..) = stream.read(&mut buffer) {
-                if events.send(wrap(buffer[..length].to_vec())).is_err() {
-                    return;
-                }
+    thread::Builder::new().name("qemu-stream".into()).spawn(move || {
+        let mut buffer = vec![0; 64 << 10];
+        while let Ok(length @ 1..) = stream.read(&mut buffer) {
+            if events.send(wrap(buffer[..length].to_vec())).is_err() {
+                return;
             }
-        })
+        }
+    })
 }
 
 fn listen(listener: Listener, events: SyncSender<Event>) -> io::Result<JoinHandle<Option<Stop>>> {
-    thread::Builder::new()
-        .name("qemu-monitor".into())
-        .spawn(move || {
-            let mut stop = None;
-            for (name, data) in listener {
-                match name.as_str() {
-                    "SHUTDOWN" => stop = Some(reason(&data)),
-                    "GUEST_PANICKED" => drop(events.send(Event::Panicked)),
-                    "VSERPORT_CHANGE" if data["open"] == json!(false) => {
-                        drop(events.send(Event::ControlClosed));
-                    }
-                    _ => {}
+    thread::Builder::new().name("qemu-monitor".into()).spawn(move || {
+        let mut stop = None;
+        for (name, data) in listener {
+            match name.as_str() {
+                "SHUTDOWN" => stop = Some(reason(&data)),
+                "GUEST_PANICKED" => drop(events.send(Event::Panicked)),
+                "VSERPORT_CHANGE" if data["open"] == json!(false) => {
+                    drop(events.send(Event::ControlClosed));
                 }
+                _ => {}
             }
-            stop
-        })
+        }
+        stop
+    })
 }
 
 /// `ShutdownCause` of QEMU's QAPI schema (qapi/run-state.json).
@@ -237,10 +211,7 @@ fn reason(shutdown: &Value) -> Stop {
         Some("guest-shutdown") => Stop::PowerOff,
         Some("guest-reset") => Stop::Reset,
         Some("guest-panic") => Stop::Internal("the guest panicked and QEMU shut it down".into()),
-        other => Stop::Internal(format!(
-            "QEMU shut down: {}",
-            other.unwrap_or("no reason given")
-        )),
+        other => Stop::Internal(format!("QEMU shut down: {}", other.unwrap_or("no reason given"))),
     }
 }
 
@@ -261,13 +232,8 @@ impl Launch {
         let (started, start) = channel();
         let keep = Arc::clone(&asked);
         let body = move || self.keep(readers, &events, &keep, |result| drop(started.send(result)));
-        set_up(
-            "thread",
-            thread::Builder::new().name("qemu".into()).spawn(body),
-        )?;
-        let result = start
-            .recv()
-            .unwrap_or_else(|_| Err(io::Error::other("the thread ended")));
+        set_up("thread", thread::Builder::new().name("qemu".into()).spawn(body))?;
+        let result = start.recv().unwrap_or_else(|_| Err(io::Error::other("the thread ended")));
         match result {
             Ok(pidfd) => Ok(Process { pidfd, asked }),
             Err(source) if source.kind() == io::ErrorKind::NotFound => {

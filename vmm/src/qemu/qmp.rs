@@ -30,13 +30,7 @@ pub(super) type QmpEvent = (String, Value);
 pub(super) fn connect(stream: UnixStream) -> io::Result<(Client, Listener)> {
     let (sender, answers) = channel();
     let lines = BufReader::new(stream.try_clone()?).lines();
-    Ok((
-        Client { stream, answers },
-        Listener {
-            lines,
-            answers: sender,
-        },
-    ))
+    Ok((Client { stream, answers }, Listener { lines, answers: sender }))
 }
 
 impl Client {
@@ -51,9 +45,7 @@ impl Client {
         self.stream.write_all(&line)?;
         match self.answers.recv_timeout(ANSWER) {
             Ok(Ok(value)) => Ok(value),
-            Ok(Err(reason)) => Err(io::Error::other(format!(
-                "QEMU refuses {command}: {reason}"
-            ))),
+            Ok(Err(reason)) => Err(io::Error::other(format!("QEMU refuses {command}: {reason}"))),
             Err(_) => Err(io::Error::other(format!("QEMU does not answer {command}"))),
         }
     }
@@ -89,8 +81,6 @@ fn answer(message: &mut Value) -> Option<Result<Value, String>> {
     if let Some(value) = message.get_mut("return") {
         return Some(Ok(value.take()));
     }
-    let reason = message.get("error")?["desc"]
-        .as_str()
-        .unwrap_or("no reason given");
+    let reason = message.get("error")?["desc"].as_str().unwrap_or("no reason given");
     Some(Err(reason.to_owned()))
 }

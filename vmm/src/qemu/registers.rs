@@ -10,22 +10,14 @@ const NAMES: [&str; 23] = [
 
 /// The registers that `text` states; one that is missing there is missing in the result.
 pub(super) fn parse(text: &str) -> Registers {
-    NAMES
-        .iter()
-        .filter_map(|&name| Some((name, find(text, name)?)))
-        .collect()
+    NAMES.iter().filter_map(|&name| Some((name, find(text, name)?))).collect()
 }
 
 fn find(text: &str, name: &str) -> Option<u64> {
     // "R8 =0000000000000000 R9 =…": short names are padded to three columns.
     let word = format!("{name:<3}=");
-    let at = text
-        .match_indices(&word)
-        .map(|(at, _)| at)
-        .find(|&at| starts_word(text, at))?;
-    let digits = text[at + word.len()..]
-        .split(|c: char| !c.is_ascii_hexdigit())
-        .next()?;
+    let at = text.match_indices(&word).map(|(at, _)| at).find(|&at| starts_word(text, at))?;
+    let digits = text[at + word.len()..].split(|c: char| !c.is_ascii_hexdigit()).next()?;
     u64::from_str_radix(digits, 16).ok()
 }
 
@@ -45,12 +37,8 @@ mod tests {
                     CR0=80050033 CR2=0000000000000000 CR3=000000000260a000 CR4=000006f0\r\n\
                     EFER=0000000000000d01\r\n";
         let registers = parse(text);
-        let value = |name| {
-            registers
-                .iter()
-                .find(|(known, _)| *known == name)
-                .map(|(_, value)| *value)
-        };
+        let value =
+            |name| registers.iter().find(|(known, _)| *known == name).map(|(_, value)| *value);
         assert_eq!(value("RIP"), Some(0xffff_ffff_81e0_bd6e));
         assert_eq!(value("R8"), Some(0xff));
         assert_eq!(value("RFL"), Some(0x246));
