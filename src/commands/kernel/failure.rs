@@ -39,6 +39,7 @@ pub fn of_toolchain(error: &ToolchainError) -> Failure {
 pub fn of_build(error: &BuildError) -> Failure {
     let exit = match error {
         BuildError::BadFragment { .. }
+        | BuildError::UnreadableConfig { .. }
         | BuildError::Unhonoured { .. }
         | BuildError::NotASource { .. }
         | BuildError::Make { .. }

@@ -79,7 +79,8 @@ fn settings(request: &Request) -> Result<Settings, BuildError> {
 }
 
 fn read(path: &PathBuf) -> Result<String, BuildError> {
-    fs::read_to_string(path).map_err(|e| BuildError::io(path, e))
+    fs::read_to_string(path)
+        .map_err(|source| BuildError::UnreadableConfig { path: path.clone(), source })
 }
 
 /// Twelve hexadecimal digits of the hash of `parts`.

@@ -27,6 +27,15 @@ pub enum BuildError {
         text: String,
     },
 
+    /// A fragment or configuration that cannot be read.
+    #[error("cannot read the configuration {}: {source}", path.display())]
+    UnreadableConfig {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+
     /// Symbols that Kconfig did not give the requested value.
     #[error("the configuration cannot be had from this source:\n{}", listed(symbols))]
     Unhonoured {
