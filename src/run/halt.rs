@@ -73,7 +73,11 @@ impl fmt::Display for Halt {
             Self::Stopped(stop) => write!(f, "{}", Words(stop)),
             Self::Panicked => f.write_str("the kernel panicked"),
             Self::Timeout { phase, limit, state } => {
-                write!(f, "timeout: {phase} took more than {}s", limit.as_secs_f32().ceil())?;
+                let seconds = limit.as_secs_f32().ceil();
+                match phase {
+                    Phase::Quiet => write!(f, "timeout: no sign of life for {seconds}s")?,
+                    phase => write!(f, "timeout: {phase} took more than {seconds}s")?,
+                }
                 f.write_str(match state {
                     Liveness::Answers => " (the guest still answers)",
                     Liveness::Silent => " and the guest does not answer: it hangs",

@@ -33,6 +33,8 @@ pub struct Session {
     halt: Option<Halt>,
     ended: bool,
     panicked: Option<Instant>,
+    agent_spoke: bool,
+    asked_for_sign: Option<Instant>,
     /// What the guest printed.
     pub console: Console,
 }
@@ -72,6 +74,8 @@ impl Session {
             halt: None,
             ended: false,
             panicked: None,
+            agent_spoke: false,
+            asked_for_sign: None,
             console,
         }
     }
@@ -150,15 +154,16 @@ impl Session {
     }
 
     fn overdue(&self, now: Instant) -> Option<Halt> {
-        let timeout = |phase, limit| Halt::Timeout { phase, limit, state: Liveness::Unknown };
+        let timeout = |phase, limit, state| Halt::Timeout { phase, limit, state };
+        let silent = if self.agent_spoke { Liveness::Silent } else { Liveness::Unknown };
         if interrupt::pressed() {
             Some(Halt::Interrupted)
         } else if self.panicked.is_some_and(|at| now.duration_since(at) > self.limits.grace) {
             Some(Halt::Panicked)
         } else if now.duration_since(self.started) > self.limits.total {
-            Some(timeout(Phase::Total, self.limits.total))
+            Some(timeout(Phase::Total, self.limits.total, Liveness::Unknown))
         } else if now.duration_since(self.last_sign) > self.limits.quiet {
-            Some(timeout(Phase::Quiet, self.limits.quiet))
+            Some(timeout(Phase::Quiet, self.limits.quiet, silent))
         } else {
             None
         }
@@ -169,7 +174,10 @@ impl Session {
         let before = self.console.bytes;
         match self.events.recv_timeout(until.saturating_duration_since(Instant::now())) {
             Ok(event) => self.take(event),
-            Err(RecvTimeoutError::Timeout) => self.look_at_silence(),
+            Err(RecvTimeoutError::Timeout) => {
+                self.look_at_silence();
+                self.keep_alive();
+            }
             Err(RecvTimeoutError::Disconnected) => {
                 self.give_up(Halt::Host("the machine's threads ended without a word".into()));
             }
@@ -182,6 +190,16 @@ impl Session {
         if self.last_output.elapsed() > SILENCE {
             self.console.flush();
             self.look_for_panic();
+        }
+    }
+
+    /// A step may be silent for long and well: the guest is asked for a sign of life in time, so that
+    /// the quiet limit means a guest that does not answer.
+    fn keep_alive(&mut self) {
+        let asked = self.asked_for_sign.is_some_and(|at| at >= self.last_sign);
+        if self.agent_spoke && !asked && self.last_sign.elapsed() > self.limits.quiet / 2 {
+            self.asked_for_sign = Some(Instant::now());
+            self.request(None, Op::Ping);
         }
     }
 
@@ -214,6 +232,7 @@ impl Session {
 
     fn received(&mut self, bytes: &[u8]) {
         self.last_sign = Instant::now();
+        self.agent_spoke = true;
         self.wire.push(bytes);
         while let Some(message) = self.wire.pop() {
             match message {
