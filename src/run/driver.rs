@@ -15,8 +15,8 @@ use crate::results::StepStatus;
 use crate::scenario::model::{Action, Expectation, Form, Scenario, Waited};
 
 /// How long the console must be silent after the last step before the guest is switched off: a
-/// report may follow the end of the program that provoked it.
-const SETTLE: Duration = Duration::from_millis(150);
+/// report may follow the end of the program that provoked it. On KVM; emulation scales it.
+const SETTLE: Duration = Duration::from_millis(100);
 
 /// Told what a test is at: `booting`, or a step's id.
 pub type OnPhase<'a> = &'a dyn Fn(&str);
@@ -334,12 +334,13 @@ impl Driver {
     fn settle(&mut self) {
         let start = Instant::now();
         let deadline = start + self.session.limits().grace;
+        let settle = self.session.limits().scaled(SETTLE);
         while Instant::now() < deadline {
             let silence = self.session.since_output().min(start.elapsed());
-            if silence >= SETTLE {
+            if silence >= settle {
                 return;
             }
-            let wait = Instant::now() + (SETTLE - silence);
+            let wait = Instant::now() + (settle - silence);
             match self.session.next(wait.min(deadline)) {
                 Next::Message(message) => self.note(message),
                 Next::Printed | Next::Deadline => {}
