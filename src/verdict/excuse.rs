@@ -57,7 +57,8 @@ fn is_expected(scenario: &Scenario, seen: &Seen) -> bool {
         return own;
     }
     let part_of_panic = seen.report.class == Class::Event || seen.report.kind.is_within(PANIC);
-    (own || part_of_panic) && wanted(scenario, seen, |expectation| asks_for_panic(expectation, seen))
+    (own || part_of_panic)
+        && wanted(scenario, seen, |expectation| asks_for_panic(expectation, seen))
 }
 
 /// Whether an expectation of the scenario, or of the step that was running, satisfies `asks`.

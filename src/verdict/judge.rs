@@ -104,8 +104,7 @@ fn leading<'a>(judged: &'a [Judged<'a>]) -> Option<&'a Judged<'a>> {
 /// Kinds after which a kernel, or the task that it killed, is not what it was.
 fn kills(judged: &Judged) -> bool {
     let kinds = ["oops", "bug", "double-fault"];
-    judged.seen.led_to_panic()
-        || kinds.iter().any(|kind| judged.seen.report.kind.is_within(kind))
+    judged.seen.led_to_panic() || kinds.iter().any(|kind| judged.seen.report.kind.is_within(kind))
 }
 
 /// The guest's end, where it is not the one that the scenario wants.
