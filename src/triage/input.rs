@@ -88,7 +88,10 @@ fn scan(mut log: impl Read, name: &str) -> Result<Vec<Report>, InputError> {
         }
     }
     scanner.finish();
-    Ok(scanner.drain().filter_map(into_report).collect())
+    let mut reports: Vec<Report> = scanner.drain().filter_map(into_report).collect();
+    // A report comes out when it is complete, which need not be in the order of the log.
+    reports.sort_by_key(|report| report.start);
+    Ok(reports)
 }
 
 fn into_report(item: Item) -> Option<Report> {

@@ -5,5 +5,5 @@ mod input;
 mod markdown;
 
 pub use human::{Style, print};
-pub use input::{InputError, reports};
+pub use input::reports;
 pub use markdown::print as print_markdown;
