@@ -1,5 +1,7 @@
 //! `kharness triage` as people and scripts call it.
 
+#![allow(clippy::unwrap_used, reason = "helpers of tests fail as tests do")]
+
 use std::fs;
 use std::io::Write;
 use std::path::{Path, PathBuf};

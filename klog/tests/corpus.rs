@@ -3,6 +3,8 @@
 //! `KLOG_UPDATE=1 cargo test -p klog --test corpus` writes the expected results anew; read the difference before
 //! committing it.
 
+#![allow(clippy::unwrap_used, reason = "helpers of tests fail as tests do")]
+
 use std::fs;
 use std::path::{Path, PathBuf};
 

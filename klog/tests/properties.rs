@@ -1,5 +1,7 @@
 //! What must hold for any bytes whatever.
 
+#![allow(clippy::unwrap_used, reason = "helpers of tests fail as tests do")]
+
 use std::fs;
 use std::path::Path;
 use std::time::{Duration, Instant};
