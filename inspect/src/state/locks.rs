@@ -126,25 +126,27 @@ impl LockType {
 
     /// Whether `task` is among those that wait for the lock at `address`, if that is a lock at all.
     fn has_waiter(&self, kernel: &Kernel, address: u64, task: u64) -> bool {
-        let is_task = |waiter: &u64| kernel.get(*waiter, self.task).is_ok_and(|it| it == task);
-        match self.waiters {
-            Waiters::Head(offset) => {
-                let list = kernel.list(address.wrapping_add(offset), self.link);
-                list.items.iter().any(is_task)
-            }
+        self.waiters_of(kernel, address).is_some_and(|waiters| {
+            waiters.iter().any(|it| kernel.get(*it, self.task).is_ok_and(|it| it == task))
+        })
+    }
+
+    /// The waiters, if the list is one. A stack holds addresses inside of the lock, too, from which the
+    /// links also lead to the waiters, but not back.
+    fn waiters_of(&self, kernel: &Kernel, address: u64) -> Option<Vec<u64>> {
+        let (head, first) = match self.waiters {
+            Waiters::Head(offset) => (address.wrapping_add(offset), None),
             Waiters::First(field) => {
-                let Ok(first) = kernel.get(address, field) else {
-                    return false;
-                };
-                first != 0
-                    && (is_task(&first)
-                        || kernel
-                            .list(first.wrapping_add(self.link), self.link)
-                            .items
-                            .iter()
-                            .any(is_task))
+                let first = kernel.get(address, field).ok().filter(|first| *first != 0)?;
+                (first.wrapping_add(self.link), Some(first))
             }
+        };
+        let previous_of_next = kernel.space().u64(kernel.space().u64(head).ok()?.wrapping_add(8));
+        if previous_of_next.ok()? != head {
+            return None;
         }
+        let ring = kernel.list(head, self.link);
+        ring.broke_at.is_empty().then(|| first.into_iter().chain(ring.items).collect())
     }
 }
 

@@ -229,6 +229,8 @@ fn task(guest: &mut Guest, at: u64, pid: u32, name: &str, state: u32, slot: u64)
 /// pointers, and the waiter that is on the lock's list.
 fn blocked(guest: &mut Guest, task: u64, slot: u64, lock: u64, path: &[u64]) {
     let sp = STACKS + (slot + 1) * STACK_SIZE - 0x200;
+    // An address inside of the lock comes first, as it does on the stacks of real kernels.
+    guest.memory.write_u64(sp, lock + 8);
     guest.memory.write_u64(sp + 8, lock);
     guest.memory.write_u64(sp + 48, path[0]);
     let mut bp_at = sp + 40;
