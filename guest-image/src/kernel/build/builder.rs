@@ -24,7 +24,7 @@ const FORMAT: u32 = 1;
 const ROOM: u64 = 3 << 30;
 
 /// Objects of an average profile; only the progress bar goes by it.
-const EXPECTED_STEPS: u64 = 1900;
+const EXPECTED_STEPS: u64 = 1400;
 
 /// What to build.
 #[derive(Debug, Clone)]
