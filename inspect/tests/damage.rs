@@ -1,5 +1,7 @@
 //! Damaged and hostile guests: whatever is in memory, no view panics or runs on.
 
+#![allow(clippy::unwrap_used, reason = "helpers of tests")]
+
 mod support;
 
 use std::sync::OnceLock;

@@ -1,5 +1,7 @@
 //! Every view of a guest whose content is known.
 
+#![allow(clippy::unwrap_used, reason = "helpers of tests")]
+
 mod support;
 
 use inspect::Kernel;

@@ -64,7 +64,7 @@ fn a_kvm_device_without_permission_is_told_with_what_to_do() {
     let bench = Bench::with("skipped", SKIPPED);
     let device = bench.path("kvm");
     fs::write(&device, "").unwrap();
-    fs::set_permissions(&device, Permissions::from_mode(0)).unwrap();
+    fs::set_permissions(&device, Permissions::from_mode(0o000)).unwrap();
     let run = |backend: &str| {
         let mut command = unprivileged();
         command.args(bench.arguments()).arg("--kvm-device").arg(&device);

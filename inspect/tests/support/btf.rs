@@ -47,7 +47,7 @@ impl Btf {
         for (name, size, signed) in
             ints.into_iter().chain([("char", 1, 1), ("long unsigned int", 8, 0)])
         {
-            let id = btf.raw(name, INT, 0, size, &[signed << 24 | size * 8]);
+            let id = btf.raw(name, INT, 0, size, &[(signed << 24) | (size * 8)]);
             btf.remember(name, id, size);
         }
         let id = btf.raw("", PTR, 0, 0, &[]);
@@ -62,7 +62,7 @@ impl Btf {
 
     fn raw(&mut self, name: &str, kind: u32, count: usize, size: u32, tail: &[u32]) -> u32 {
         let name = self.string(name);
-        let info = kind << 24 | u32::try_from(count).unwrap();
+        let info = (kind << 24) | u32::try_from(count).unwrap();
         for word in [name, info, size].iter().chain(tail) {
             self.types.extend(word.to_le_bytes());
         }
