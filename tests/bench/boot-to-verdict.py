@@ -3,7 +3,7 @@
 
     tests/bench/boot-to-verdict.py [PAIRS]
 
-Needs a built target/release/kharness, a fetched kernel (`kharness kernel fetch debian`), and
+Needs a built target/release/kharness (or one that KHARNESS names), a fetched kernel (`kharness kernel fetch debian`), and
 `vng` on PATH (`pip install virtme-ng`) or named by VNG. Each side boots the kernel, runs
 `uname -r` in it, and switches it off. Prints a line a pair and the medians.
 
@@ -21,7 +21,7 @@ import tempfile
 import time
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
-KHARNESS = ROOT / "target/release/kharness"
+KHARNESS = os.environ.get("KHARNESS") or ROOT / "target/release/kharness"
 SCENARIO = "steps: [{ id: uname, run: [uname, -r] }]\n"
 
 
