@@ -2,6 +2,7 @@
 //! records, laid out as a kernel would. What is in it is known, so every view of it can be checked.
 
 #![allow(dead_code, unused_imports, reason = "each test file uses its part")]
+#![allow(clippy::unwrap_used, reason = "helpers of tests")]
 
 mod btf;
 mod contents;
