@@ -26,20 +26,29 @@ impl Apt {
     }
 
     /// As [`Apt::new`], but with one suite of Debian's archive, named `suite`, as the only source:
-    /// for packages that the host's own release does not have.
+    /// for packages that the host's own release does not have. The mirror is the host's.
     ///
     /// # Errors
-    /// When the directories cannot be made.
-    pub fn of_suite(cache: &Cache, arch: Arch, suite: &str) -> Result<Self, CacheError> {
+    /// When the host uses no mirror of Debian's archive, or the directories cannot be made.
+    pub fn of_suite(cache: &Cache, arch: Arch, suite: &str) -> Result<Self, FetchError> {
+        let mirror = Self::new(cache, arch)?.mirror()?;
         let state = cache.directory(&format!("apt/{suite}-{}", arch.debian_name()))?;
         let parts = cache.directory(&format!("apt/{suite}-{}/sources", arch.debian_name()))?;
         let file = parts.join("debian.sources");
         let text = format!(
-            "Types: deb\nURIs: http://deb.debian.org/debian\nSuites: {suite}\nComponents: main\n\
+            "Types: deb\nURIs: {mirror}\nSuites: {suite}\nComponents: main\n\
              Signed-By: /usr/share/keyrings/debian-archive-keyring.gpg\n"
         );
         fs::write(&file, text).map_err(|e| CacheError::io(&file, e))?;
-        Self::at(state, arch, Some(parts))
+        Ok(Self::at(state, arch, Some(parts))?)
+    }
+
+    /// The mirror of Debian's main archive among the host's sources.
+    fn mirror(&self) -> Result<String, FetchError> {
+        let format = ["indextargets", "--format", "$(REPO_URI)", "Created-By: Packages"];
+        let uris = output(self.command("apt-get").args(format))?;
+        let main = uris.lines().find(|uri| uri.trim_end_matches('/').ends_with("/debian"));
+        main.map(str::to_owned).ok_or(FetchError::NoMirror)
     }
 
     fn at(state: PathBuf, arch: Arch, sources: Option<PathBuf>) -> Result<Self, CacheError> {
@@ -190,7 +199,7 @@ mod tests {
     #[test]
     fn progress_is_read_from_the_status_stream() {
         assert_eq!(percent("dlstatus:1:44.3214:Retrieving file 1 of 1"), Some(44));
-        assert_eq!(percent("Get:1 http://deb.debian.org/debian"), None);
+        assert_eq!(percent("Get:1 http://mirror.example/debian"), None);
         assert_eq!(percent("dlstatus:1"), None);
     }
 }

@@ -27,6 +27,13 @@ pub enum FetchError {
         package: String,
     },
 
+    /// The host's sources name no mirror of Debian's archive.
+    #[error(
+        "no mirror of Debian's archive in /etc/apt/sources.list.d; add one, or give a tarball or a \
+         source tree with --source"
+    )]
+    NoMirror,
+
     /// The mirrors cannot be reached.
     #[error(
         "cannot reach the package mirror: {detail}; check the network and the proxy settings, and try again"
@@ -105,7 +112,7 @@ mod tests {
 
     #[test]
     fn failures_are_told_apart_by_what_apt_and_dpkg_say() {
-        let network = failed("E: x\nErr: Temporary failure resolving 'deb.debian.org'");
+        let network = failed("E: x\nErr: Temporary failure resolving 'mirror.example'");
         assert!(matches!(network, FetchError::NoNetwork { .. }), "{network}");
         let full = failed("dpkg-deb: error: No space left on device");
         assert!(matches!(full, FetchError::DiskFull), "{full}");
