@@ -45,9 +45,10 @@ impl Apt {
 
     /// The mirror of Debian's main archive among the host's sources.
     fn mirror(&self) -> Result<String, FetchError> {
-        let format = ["indextargets", "--format", "$(REPO_URI)", "Created-By: Packages"];
-        let uris = output(self.command("apt-get").args(format))?;
-        let main = uris.lines().find(|uri| uri.trim_end_matches('/').ends_with("/debian"));
+        let uris = output(self.command("apt-get").args(["update", "--print-uris"]))?;
+        let archives =
+            uris.lines().filter_map(|line| line.trim_start_matches('\'').split_once("/dists/"));
+        let main = archives.map(|(archive, _)| archive).find(|uri| uri.ends_with("/debian"));
         main.map(str::to_owned).ok_or(FetchError::NoMirror)
     }
 
