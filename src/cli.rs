@@ -5,7 +5,8 @@ use std::io::IsTerminal;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::commands::{
-    check, completions, explain, inspect, kernel, list, run, schema, snapshot, triage,
+    bisect, check, completions, debug, doctor, explain, gate, history, inspect, kernel, list,
+    merge, module, report, run, schema, shell, snapshot, submit, triage,
 };
 use crate::error::Failure;
 use crate::exit::Exit;
@@ -68,7 +69,7 @@ impl Color {
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Run scenarios: boot a kernel, drive it, and judge it
-    Run(run::Args),
+    Run(Box<run::Args>),
     /// Check scenario files without booting anything
     Check(check::Args),
     /// Print a scenario fully resolved: every default, id and unit
@@ -81,8 +82,28 @@ pub enum Command {
     Inspect(inspect::Args),
     /// Snapshots as files: export them for drgn and crash
     Snapshot(snapshot::Args),
+    /// Judge results against a baseline: only what is new counts
+    Gate(gate::Args),
+    /// Find the commit that broke a scenario
+    Bisect(bisect::Args),
+    /// Show what became of each test over time
+    History(history::Args),
+    /// Join the parts of a run that was spread over machines
+    Merge(merge::Args),
+    /// Run in parts on a cluster: Slurm or Kubernetes
+    Submit(submit::Args),
+    /// Write results as JUnit, KTAP, Markdown, KCIDB or HTML
+    Report(report::Args),
     /// Fetch, list, show and remove kernels
     Kernel(kernel::Args),
+    /// Begin and build test modules
+    Module(module::Args),
+    /// Run a scenario and stop its guest for gdb: at boot, at a step, or at a kernel report
+    Debug(Box<debug::Args>),
+    /// Boot a kernel, or the guest of a scenario, and give a shell in it
+    Shell(Box<shell::Args>),
+    /// Say what on this host is right, what is wrong, and what to do about it
+    Doctor(doctor::Args),
     /// Print the JSON Schema of scenario files
     Schema(schema::Args),
     /// Print the completion script of a shell
@@ -103,9 +124,31 @@ impl Command {
             Self::Triage(args) => triage::run(&args, global),
             Self::Inspect(args) => inspect::run(&args),
             Self::Snapshot(args) => snapshot::run(&args),
+            Self::Gate(args) => gate::run(&args),
+            Self::Bisect(args) => bisect::run(&args),
+            Self::Submit(args) => submit::run(&args),
+            Self::History(args) => history::run(&args),
+            Self::Merge(args) => merge::run(&args, global),
+            Self::Report(args) => report::run(&args),
             Self::Kernel(args) => kernel::run(&args, global),
+            Self::Module(args) => module::run(&args, global),
+            Self::Debug(args) => debug::run(*args, global),
+            Self::Shell(args) => shell::run(*args, global),
+            Self::Doctor(args) => doctor::run(&args),
             Self::Schema(args) => schema::run(&args),
             Self::Completions(args) => completions::run(&args),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn no_command_contradicts_itself() {
+        Cli::command().debug_assert();
     }
 }

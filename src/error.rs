@@ -24,9 +24,20 @@ impl Failure {
         Self { exit, diagnostics: vec![Shown::plain(format!("kharness: {message}"))] }
     }
 
+    /// The same words under another exit code.
+    pub fn with_exit(self, exit: Exit) -> Self {
+        Self { exit, ..self }
+    }
+
     /// Nothing to do.
     pub fn nothing_selected(selection: &Selection) -> Self {
         Self::new(Exit::Nothing, format!("nothing selected: {selection}"))
+    }
+
+    /// What went wrong, a line a mistake.
+    pub fn words(&self) -> String {
+        let lines: Vec<&str> = self.diagnostics.iter().map(|it| it.headline.as_str()).collect();
+        lines.join("\n")
     }
 
     /// Tells people, on standard error.

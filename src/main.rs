@@ -1,15 +1,24 @@
 //! The command `kharness`: boots a kernel, drives it, and says what became of it.
 
+mod bisect;
 mod cli;
 mod commands;
+mod doctor;
 mod error;
 mod exit;
+mod gate;
+mod history;
+mod host;
+mod memory;
 mod output;
 mod plan;
+mod report;
 mod results;
 mod run;
 mod scenario;
+mod submit;
 mod suite;
+mod symbols;
 mod triage;
 mod verdict;
 

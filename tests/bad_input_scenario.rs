@@ -337,3 +337,88 @@ fn what_would_hide_a_bug_is_refused() {
         "bad.yaml:2:9: a scenario that runs 0 times proves nothing: at least 1",
     );
 }
+
+/// What `check` says of a scenario beside `base.yaml`, which has the snapshots `ready` and `done`.
+fn told_beside_base(text: &str) -> Vec<String> {
+    let dir = TempDir::new().unwrap();
+    let base = "steps:\n  - snapshot: ready\n  - snapshot: done\n";
+    std::fs::write(dir.path().join("base.yaml"), base).unwrap();
+    let matrix = format!("matrix: {{cpus: [1, 2]}}\n{base}");
+    std::fs::write(dir.path().join("cells.yaml"), matrix).unwrap();
+    std::fs::write(dir.path().join("bad.yaml"), text).unwrap();
+    told_of(dir.path(), "bad.yaml")
+}
+
+#[test]
+fn a_base_that_is_not_there_or_goes_round_or_is_contradicted_is_told_with_its_place() {
+    let from = |file: &str, name: &str| {
+        format!("from: {{scenario: {file}, snapshot: {name}}}\nsteps: [{{snapshot: s}}]\n")
+    };
+    for (text, first, help) in [
+        (from("nowhere.yaml", "ready"), "bad.yaml:1:7: there is no scenario file nowhere.yaml", ""),
+        (
+            from("base.yaml", "raedy"),
+            "bad.yaml:1:7: base.yaml has no snapshot `raedy`",
+            "did you mean `ready`?",
+        ),
+        (
+            from("bad.yaml", "s"),
+            "bad.yaml:1:7: bad.yaml goes on from this scenario itself",
+            "its own base",
+        ),
+        (from("cells.yaml", "ready"), "bad.yaml:1:7: cells.yaml has a matrix", "one scenario"),
+        (
+            format!("{}machine: {{cpus: 1}}\n", from("base.yaml", "ready")),
+            "bad.yaml:1:7: a scenario that goes on `from` another has no `machine`: it has that one's",
+            "load",
+        ),
+        (
+            format!("{}kernel: debian\n", from("base.yaml", "ready")),
+            "bad.yaml:1:7: a scenario that goes on `from` another has no `kernel`: it has that one's",
+            "",
+        ),
+    ] {
+        let lines = told_beside_base(&text);
+        assert_eq!(lines[0], first, "{}", lines.join("\n"));
+        assert!(lines.iter().any(|line| line.contains(help)), "{}", lines.join("\n"));
+    }
+}
+
+#[test]
+fn delays_and_clocks_that_make_no_sense_are_told_with_their_place() {
+    let steps = "steps: [{shell: 'true'}]\n";
+    assert_told(
+        format!("machine: {{cpus: 1}}\nperturb: {{}}\n{steps}"),
+        "bad.yaml:2:10: a machine with one CPU has nothing that it could be delayed against",
+    );
+    assert_told(
+        format!("perturb: {{hold: 0s}}\n{steps}"),
+        "bad.yaml:1:17: a timeout of nothing leaves no time for anything",
+    );
+    let clock = told(format!("clock: yesterday\n{steps}"));
+    assert!(
+        clock[0].starts_with("bad.yaml:1:8: `yesterday` is not a clock: write `host`"),
+        "{clock:?}"
+    );
+}
+
+#[test]
+fn what_is_no_disk_is_told() {
+    assert_told(
+        "expect: []\nmachine: {disks: [{size: 100B}]}\n",
+        "bad.yaml:2:26: a disk has sectors of 512 bytes, and one at least; 100B are none",
+    );
+    assert_told(
+        "expect: []\nmachine: {disks: [{readonly: true}]}\n",
+        "bad.yaml:2:19: what is on the disk: either `from` or `size`",
+    );
+    assert_told(
+        "expect: []\nmachine: {disks: [{size: 1MiB, readonly: true}]}\n",
+        "bad.yaml:2:19: a blank disk that is `readonly` holds nothing",
+    );
+    let seven = ["{size: 1MiB}"; 7].join(", ");
+    assert_told(
+        format!("expect: []\nmachine: {{disks: [{seven}]}}\n"),
+        "bad.yaml:2:103: a machine has 6 disks at most",
+    );
+}

@@ -32,7 +32,7 @@ fn write(dir: &TempDir, name: &str, text: &str) -> String {
 fn check_accepts_every_key() {
     let output = kharness(&["check", EVERY_KEY]);
     assert_eq!(stderr(&output), "");
-    assert_eq!(stdout(&output), format!("{EVERY_KEY}: ok\n"));
+    assert_eq!(stdout(&output), format!("{EVERY_KEY}: ok, 25 cells\n"));
     assert_eq!(output.status.code(), Some(0));
 }
 
@@ -65,7 +65,8 @@ fn explain_fills_in_ids_defaults_and_units() {
 #[test]
 fn what_explain_prints_is_a_scenario_that_means_the_same() {
     let dir = TempDir::new().unwrap();
-    let once = kharness(&["explain", EVERY_KEY]);
+    let included = ["explain", EVERY_KEY, "--cell", "null_blk.nr_devices=2"];
+    let once = kharness(&included);
     let file = write(&dir, "once.yaml", stdout(&once));
     let twice = kharness(&["explain", &file]);
     assert_eq!(stdout(&once), stdout(&twice));
@@ -92,6 +93,28 @@ fn list_finds_scenarios_below_a_directory_by_id_name_and_tag() {
     assert_eq!(listed(&["-t", "none"]), (String::new(), Some(4)));
     let json: serde_json::Value = serde_json::from_str(&listed(&["--json"]).0).unwrap();
     assert_eq!(json[0]["id"], "oom/global");
+}
+
+#[test]
+fn each_cell_of_a_matrix_is_listed_selected_and_explained() {
+    let dir = TempDir::new().unwrap();
+    let text = "expect: ['true']\nmatrix: {cpus: [1, 2], memory: [256MiB, 1GiB]}\n";
+    let file = write(&dir, "scenarios/a.yaml", text);
+    let listed = kharness(&["list", &file]);
+    assert_eq!(
+        stdout(&listed),
+        "a[cpus=1,memory=256MiB]\na[cpus=1,memory=1GiB]\na[cpus=2,memory=256MiB]\na[cpus=2,memory=1GiB]\n"
+    );
+    let one = kharness(&["list", &file, "--json", "--cell", "memory=1GiB,cpus=2"]);
+    let one: serde_json::Value = serde_json::from_str(stdout(&one)).unwrap();
+    assert_eq!(one.as_array().unwrap().len(), 1);
+    assert_eq!(one[0]["cell"], serde_json::json!({"cpus": "2", "memory": "1GiB"}));
+    let none = kharness(&["list", &file, "--cell", "cpus=3"]);
+    assert_eq!(none.status.code(), Some(4));
+    assert!(stderr(&none).contains("in a cell [cpus=3]"), "{}", stderr(&none));
+    let explained = kharness(&["explain", &file]);
+    assert!(stdout(&explained).contains("# a[cpus=2,memory=1GiB]\n"), "{}", stdout(&explained));
+    assert_eq!(stdout(&explained).matches("cpus: 2").count(), 2);
 }
 
 #[test]
@@ -199,6 +222,8 @@ fn the_schema_refuses_what_check_refuses() {
         "expect: [{exit: 0, stopped: reset}]",
         "expect: [{exit: 0, where: report}]",
         "timeout: {boot: soon}",
+        "expect: [x]\nmatrix: {cpu: [1]}",
+        "expect: [x]\nmatrix: {cpus: 1}",
     ] {
         let value: serde_json::Value = serde_saphyr::from_str(bad).unwrap();
         assert!(!validator.is_valid(&value), "{bad}");

@@ -4,7 +4,7 @@
 pub const BINARY: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/kharness-agent"));
 
 /// Names under which the agent is a workload program; each is a link in the guest's `/bin`.
-pub const WORKLOADS: [&str; 3] = ["kh-forkstorm", "kh-hog", "kh-spin"];
+pub const WORKLOADS: [&str; 4] = ["kh-forkstorm", "kh-hog", "kh-latency", "kh-spin"];
 
 #[cfg(test)]
 mod tests {

@@ -2,8 +2,10 @@
 #![forbid(unsafe_code)]
 
 pub mod agent;
+pub mod foreign;
 pub mod image;
 pub mod initramfs;
 pub mod pack;
 
 pub mod kernel;
+pub mod module;

@@ -36,8 +36,14 @@ fn exercise(dump: Dump) {
         let _ = kernel.zones();
         let _ = kernel.run_queues();
         let _ = kernel.held_locks();
+        let _ = kernel.lock_classes();
+        let _ = kernel.timers();
+        let _ = kernel.workqueues();
+        let _ = kernel.sysctls();
+        let _ = kernel.types().definition("task_struct");
         for task in kernel.tasks().map(|walk| walk.items).unwrap_or_default() {
             let _ = kernel.stack(task.address.0);
+            let _ = kernel.mappings(&task);
         }
         for expression in
             ["init_task", "*(struct rq *)per_cpu(runqueues, 0)", "init_task.signal.nr_threads"]

@@ -167,7 +167,7 @@ fn a_snapshot_that_differs_in_one_object_shows_that_object() {
     let diff = before.diff(&guest.kernel()).unwrap();
     assert_eq!(diff.slabs.len(), 1);
     let change = &diff.slabs[0];
-    assert_eq!((change.growth(), change.new[0].0, change.gone), (1, SLAB + 7 * 64, 0));
+    assert_eq!((change.growth, change.new[0].0, change.gone), (1, SLAB + 7 * 64, 0));
 }
 
 #[test]

@@ -31,6 +31,11 @@ const EXPLANATIONS: &[(&str, &str, &str)] = &[
         DEPRECATED,
     ),
     ("warning", "The kernel met a state that should not occur (WARN_ON) and went on.", DEPRECATED),
+    (
+        "kobject",
+        "A kernel object was used before it was initialised, or after it was given up.",
+        "https://docs.kernel.org/core-api/kobject.html",
+    ),
     ("oops", "The processor raised an exception in kernel code.", BUG_HUNTING),
     (
         "oops.page-fault",
@@ -163,6 +168,11 @@ const EXPLANATIONS: &[(&str, &str, &str)] = &[
         "soft-lockup",
         "A processor ran kernel code for long without letting any task run.",
         WATCHDOGS,
+    ),
+    (
+        "irq",
+        "No driver claimed an interrupt again and again, and the kernel switched it off.",
+        "https://docs.kernel.org/core-api/genericirq.html",
     ),
     ("hard-lockup", "A processor ran for long with interrupts disabled.", WATCHDOGS),
     (

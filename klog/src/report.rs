@@ -29,8 +29,13 @@ pub struct Report {
     pub taint: Option<String>,
     /// The kernel's release and build, as the report names them.
     pub kernel: Option<String>,
+    /// The kernel's build ID, where it prints it (`CONFIG_STACKTRACE_BUILD_ID`).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub build_id: Option<String>,
     /// What the kind says beyond that.
     pub fields: Fields,
+    /// Where the processor stood, where the report shows that above its stack.
+    pub instruction_pointer: Option<Frame>,
     /// Registers at the time of an exception, by the names the kernel uses.
     pub registers: BTreeMap<String, u64>,
     /// The `Code:` line: instruction bytes (x86) or words (arm64) around the faulting instruction.
@@ -110,12 +115,18 @@ pub enum StackRole {
 pub struct Frame {
     /// The function, without compiler suffixes; Rust names demangled.
     pub function: String,
+    /// The symbol as the kernel prints it.
+    #[serde(skip)]
+    pub symbol: String,
     /// Offset in the function.
     pub offset: Option<u64>,
     /// Size of the function.
     pub size: Option<u64>,
     /// The module it lies in.
     pub module: Option<String>,
+    /// Build ID of that module, where the kernel prints it (`CONFIG_STACKTRACE_BUILD_ID`).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub build_id: Option<String>,
     /// Source file and line, where the log is symbolised.
     pub location: Option<String>,
     /// Whether the unwinder vouches for it; it marks the others with `?`.

@@ -3,22 +3,18 @@
 use std::collections::VecDeque;
 
 use crate::analyse;
-use crate::assemble::Assembler;
+use crate::assemble::{Assembler, Draft};
 use crate::detect;
 use crate::record::{self, LineSplitter, RawLine};
 use crate::{Class, Record, Report};
 
 /// What a scanner finds.
 #[derive(Clone, Debug, PartialEq)]
-#[expect(
-    clippy::large_enum_variant,
-    reason = "reports are rare, and a box would be in every caller's way"
-)]
 pub enum Item {
     /// A line.
     Record(Record),
     /// A report, given out after the records of its lines.
-    Report(Report),
+    Report(Box<Report>),
 }
 
 /// Reads a console as it comes.
@@ -57,22 +53,28 @@ impl Scanner {
     pub fn feed(&mut self, chunk: &[u8]) {
         let mut rest = chunk;
         while !rest.is_empty() {
-            rest = self.skip_quiet_lines(rest);
+            rest = self.quiet_lines(rest);
             let line = memchr::memchr(b'\n', rest).map_or(rest.len(), |at| at + 1);
             self.splitter.feed(&rest[..line], |line| self.engine.line(line));
             rest = &rest[line..];
         }
     }
 
-    /// What is left behind the whole lines at the start of `bytes` that cannot mean anything.
-    fn skip_quiet_lines<'a>(&mut self, bytes: &'a [u8]) -> &'a [u8] {
-        if !self.splitter.at_line_start() || !self.engine.is_bored() {
+    /// Takes the whole lines at the start of `bytes` that cannot begin a report, and gives back what is behind them.
+    fn quiet_lines<'a>(&mut self, bytes: &'a [u8]) -> &'a [u8] {
+        if !self.splitter.at_line_start() || !self.engine.assembler.is_idle() {
             return bytes;
         }
         let until = detect::first_needle(bytes).unwrap_or(bytes.len());
         let quiet = memchr::memrchr(b'\n', &bytes[..until]).map_or(0, |at| at + 1);
-        self.splitter.skip(quiet);
-        &bytes[quiet..]
+        let (quiet, rest) = bytes.split_at(quiet);
+        if self.engine.reports_only && self.engine.assembler.knows_stamps() {
+            self.splitter.skip(quiet.len());
+        } else {
+            let plain = record::is_plain(quiet);
+            self.splitter.feed(quiet, |line| self.engine.quiet_line(RawLine { plain, ..line }));
+        }
+        rest
     }
 
     /// Ends the stream: an unfinished line and unfinished reports are complete now.
@@ -99,30 +101,36 @@ impl Scanner {
 }
 
 impl Engine {
-    /// Whether only a line with a needle can change anything.
-    fn is_bored(&self) -> bool {
-        self.reports_only && self.assembler.is_idle() && self.assembler.knows_stamps()
-    }
-
     fn line(&mut self, line: RawLine<'_>) {
         let telling = !self.assembler.is_idle() || detect::first_needle(line.bytes).is_some();
-        if !telling {
-            self.assembler.skip_line(line.bytes);
+        if telling {
+            record::records(line, |record| self.record(record));
+        } else {
+            self.quiet_line(line);
         }
-        if self.reports_only && !telling {
-            return;
-        }
-        record::records(line, |record| self.record(record, telling));
     }
 
-    fn record(&mut self, record: Record, telling: bool) {
-        if telling {
-            self.assembler.push(&record);
+    /// A line without a needle, while no report is open.
+    fn quiet_line(&mut self, line: RawLine<'_>) {
+        self.assembler.skip_line(line.bytes);
+        if !self.reports_only {
+            record::records(line, |record| self.items.push_back(Item::Record(record)));
         }
+    }
+
+    fn record(&mut self, record: Record) {
+        self.assembler.push(&record);
         if !self.reports_only {
             self.items.push_back(Item::Record(record));
         }
         self.collect();
+    }
+
+    fn give_out(&mut self, draft: &Draft) {
+        if let Some(mut report) = analyse::report(draft) {
+            self.relate(&mut report);
+            self.items.push_back(Item::Report(Box::new(report)));
+        }
     }
 
     /// A panic that says that it follows from a report does so from the last.
@@ -136,11 +144,12 @@ impl Engine {
     }
 
     fn collect(&mut self) {
+        if !self.assembler.has_done() {
+            return;
+        }
         for draft in self.assembler.drain() {
-            if let Some(mut report) = analyse::report(&draft) {
-                self.relate(&mut report);
-                self.items.push_back(Item::Report(report));
-            }
+            self.give_out(&draft);
+            draft.lost_detectors().for_each(|lost| self.give_out(&lost));
         }
     }
 }
@@ -151,7 +160,7 @@ pub fn reports(log: &[u8]) -> Vec<Report> {
     scanner.feed(log);
     scanner.finish();
     let reports = scanner.drain().filter_map(|item| match item {
-        Item::Report(report) => Some(report),
+        Item::Report(report) => Some(*report),
         Item::Record(_) => None,
     });
     let mut reports: Vec<Report> = reports.collect();

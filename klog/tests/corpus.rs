@@ -153,7 +153,7 @@ fn titles(log: &str) -> Vec<String> {
 
 fn report(item: Item) -> Option<Report> {
     match item {
-        Item::Report(report) => Some(report),
+        Item::Report(report) => Some(*report),
         Item::Record(_) => None,
     }
 }

@@ -25,8 +25,12 @@ pub fn run(args: &Args, global: &Global) -> Result<Exit, Failure> {
     }
     if !global.quiet {
         let mut out = io::stdout().lock();
-        for scenario in &loaded {
-            writeln!(out, "{}: ok", scenario.path.display())?;
+        for cells in loaded.chunk_by(|one, other| one.path == other.path) {
+            let path = cells[0].path.display();
+            match cells.len() {
+                1 => writeln!(out, "{path}: ok")?,
+                count => writeln!(out, "{path}: ok, {count} cells")?,
+            }
         }
     }
     Ok(Exit::Good)

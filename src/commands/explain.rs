@@ -1,4 +1,4 @@
-//! `kharness explain`: prints a scenario fully resolved.
+//! `kharness explain`: prints a scenario fully resolved, in each cell of its matrix.
 
 use std::io::{self, Write};
 use std::path::PathBuf;
@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use crate::error::Failure;
 use crate::exit::Exit;
 use crate::scenario::discover::Selection;
+use crate::scenario::model::Cell;
 
 /// Arguments of `kharness explain`.
 #[derive(Debug, clap::Args)]
@@ -13,6 +14,9 @@ pub struct Args {
     /// Scenario file
     #[arg(value_name = "FILE")]
     file: PathBuf,
+    /// Only this cell of its matrix: `AXIS=VALUE`, joined by commas; may be given again
+    #[arg(long, value_name = "CELL")]
+    cell: Vec<Cell>,
     /// Print JSON instead of YAML
     #[arg(long)]
     json: bool,
@@ -23,13 +27,21 @@ pub struct Args {
 /// # Errors
 /// When the file has a mistake.
 pub fn run(args: &Args) -> Result<Exit, Failure> {
-    let selection = Selection { paths: vec![args.file.clone()], ..Selection::default() };
+    let selection = Selection {
+        paths: vec![args.file.clone()],
+        cell: args.cell.clone(),
+        ..Selection::default()
+    };
     let loaded = selection.load()?;
     if loaded.is_empty() {
         return Err(Failure::nothing_selected(&selection));
     }
     let mut out = io::stdout().lock();
     for scenario in &loaded {
+        // Several cells are several documents.
+        if loaded.len() > 1 && !args.json {
+            writeln!(out, "---\n# {}", scenario.id)?;
+        }
         writeln!(out, "{}", text(&scenario.scenario, args.json)?)?;
     }
     Ok(Exit::Good)

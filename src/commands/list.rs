@@ -1,5 +1,6 @@
 //! `kharness list`: the scenarios there are.
 
+use std::collections::BTreeMap;
 use std::io::{self, Write};
 
 use serde::Serialize;
@@ -23,6 +24,7 @@ pub struct Args {
 #[derive(Serialize)]
 struct Entry<'a> {
     id: &'a str,
+    cell: BTreeMap<String, String>,
     name: Option<&'a str>,
     path: String,
     tags: &'a [String],
@@ -33,6 +35,7 @@ impl<'a> From<&'a Loaded> for Entry<'a> {
     fn from(loaded: &'a Loaded) -> Self {
         Self {
             id: &loaded.id,
+            cell: loaded.cell.map(),
             name: loaded.scenario.name.as_deref(),
             path: loaded.path.display().to_string(),
             tags: &loaded.scenario.tags,

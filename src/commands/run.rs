@@ -1,23 +1,31 @@
 //! `kharness run`: boots, drives, judges.
 
-use std::fs;
 use std::io::{self, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::thread::available_parallelism;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use chrono::{DateTime, SecondsFormat, Utc};
 
 use crate::cli::Global;
 use crate::error::Failure;
 use crate::exit::Exit;
-use crate::output::Terminal;
-use crate::plan::{Engine, Kernels, Test, plan};
-use crate::results::{Document, HostInfo, KernelInfo, RunInfo, SCHEMA, Status, TestResult};
-use crate::run::{interrupted, listen_for_interrupts, scale_of};
+use crate::gate::After;
+use crate::host::{Watch, load_scale};
+use crate::memory::Budget;
+use crate::output::{Files, Terminal};
+use crate::plan::{
+    Engine, Kernels, Lacking, MachineChoice, ParamOverride, Partition, PartitionChoice, hand_over,
+    lacking, override_params, plan,
+};
+use crate::results::{
+    Document, HostInfo, KernelInfo, RunInfo, SCHEMA, Status, TestResult, digest, stale,
+};
+use crate::run::{Debugging, interrupted, listen_for_interrupts};
 use crate::scenario::discover::Selection;
+use crate::scenario::load_allowed;
 use crate::scenario::model::Backend;
-use crate::suite::{Options, RunDir, run_all};
+use crate::suite::{Durations, Options, Record, RunDir, Until, doubt, run_all};
 
 /// Arguments of `kharness run`.
 #[derive(Debug, clap::Args)]
@@ -28,10 +36,16 @@ pub struct Args {
     /// [default: what the scenario names, else $KHARNESS_KERNEL, else debian]
     #[arg(short, long, value_name = "KERNEL")]
     kernel: Option<String>,
+    /// Run only if the kernel's configuration has all that the scenarios require; else print what it
+    /// lacks
+    #[arg(long)]
+    ensure_config: bool,
+    #[command(flatten)]
+    machine: MachineChoice,
     /// What runs the guests [default: auto]
     #[arg(long, value_name = "BACKEND")]
     backend: Option<Backend>,
-    /// Tests at the same time [default: half of the CPUs]
+    /// Guests at the same time [default: as many as have a CPU of the host for each of their own]
     #[arg(short, long, value_name = "N")]
     jobs: Option<usize>,
     /// Multiply every timeout by FACTOR [default: 1 with KVM, 4 under emulation]
@@ -40,15 +54,95 @@ pub struct Args {
     /// Directory for everything that the run leaves [default: one below $XDG_STATE_HOME]
     #[arg(long, value_name = "DIR")]
     run_dir: Option<PathBuf>,
+    /// Boot for each test, instead of once for all tests with the same kernel and machine
+    #[arg(long)]
+    no_fork: bool,
+    /// Delay no vCPUs, whatever the scenarios say: how often a race shows by itself
+    #[arg(long)]
+    no_perturb: bool,
+    /// Keep all snapshots: those of tests that pass, too, and any number [default: 8 of failures, 4 GiB]
+    #[arg(long)]
+    keep: bool,
     /// Seed of everything random, for scenarios that state none [default: a new one]
     #[arg(long, value_name = "N")]
     seed: Option<u64>,
+    /// Run every test N times, each in a fresh machine [default: what the scenario says]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    repeat: Option<u32>,
+    /// Run the tests again and again, each in a fresh machine and with the next seed, until one is not good
+    #[arg(long, conflicts_with_all = ["repeat", "partition"])]
+    until_fail: bool,
+    /// Run the tests again and again, each in a fresh machine and with the next seed, for TIME, such as `10m`
+    #[arg(long, value_name = "TIME", value_parser = humantime::parse_duration, conflicts_with_all = ["repeat", "partition"])]
+    soak: Option<Duration>,
+    /// Try a test that is not good N times more at least, each in a fresh machine [default: what the scenario says]
+    #[arg(long, value_name = "N")]
+    retries: Option<u32>,
+    /// What a test that failed at first and then passed does to the run
+    #[arg(long, value_name = "RESULT", default_value = "pass")]
+    flaky_result: FlakyResult,
+    /// Only part M of N of the tests: `hash:M/N`, `slice:M/N`, or `none`
+    /// [default: what GitLab, Buildkite, CircleCI, Bazel, Slurm or Kubernetes say]
+    #[arg(long, value_name = "PART")]
+    partition: Option<PartitionChoice>,
+    /// Exit with what `git bisect run` wants: 0 good, 1 bad, 125 cannot tell
+    #[arg(long)]
+    bisect: bool,
+    #[command(flatten)]
+    files: Files,
+    #[command(flatten)]
+    after: After,
+    /// Set a parameter of a module, over what the scenarios say; may be repeated
+    #[arg(long, value_name = "MODULE.NAME=VALUE")]
+    param: Vec<ParamOverride>,
+    /// File of known kernel reports, with the key `allow` of scenarios, for all scenarios; may be given again
+    #[arg(long, value_name = "FILE")]
+    allow: Vec<PathBuf>,
+    /// Do not prove with a planted report that this kernel's reports are seen
+    #[arg(long)]
+    no_canary: bool,
     /// Write the results document to standard output, and everything else to standard error
     #[arg(long)]
     json: bool,
     /// The KVM device
     #[arg(long, value_name = "PATH", default_value = "/dev/kvm", hide = true)]
     kvm_device: PathBuf,
+    /// What `kharness debug` adds.
+    #[arg(skip)]
+    debug: Option<Debugging>,
+    /// What `kharness shell` runs in place of the steps: a program, or a shell.
+    #[arg(skip)]
+    shell: Option<Option<Vec<String>>>,
+}
+
+impl Args {
+    fn until(&self) -> Until {
+        Until { failure: self.until_fail, over: self.soak }
+    }
+
+    /// The same, one guest at a time and each booted for itself, with a debugger.
+    pub fn for_debugging(self, debug: Debugging) -> Self {
+        Self { debug: Some(debug), jobs: Some(1), no_fork: true, ..self }
+    }
+
+    /// The same for one guest, in which `program` or a shell runs in place of the steps; `plain` is the scenario
+    /// where none is named. Nothing is learnt about the kernel that would be of use to other runs.
+    pub fn for_shell(mut self, program: Option<Vec<String>>, plain: &Path) -> Self {
+        if self.selection.paths.is_empty() {
+            self.selection.paths.push(plain.to_owned());
+        }
+        let after = After::unrecorded();
+        Self { shell: Some(program), jobs: Some(1), no_fork: true, no_canary: true, after, ..self }
+    }
+}
+
+/// What a flaky test does to a run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum FlakyResult {
+    /// Nothing: it is listed.
+    Pass,
+    /// It fails the run.
+    Fail,
 }
 
 fn positive(text: &str) -> Result<f64, String> {
@@ -65,79 +159,170 @@ fn positive(text: &str) -> Result<f64, String> {
 /// # Errors
 /// When nothing can be run; what goes wrong in a test is that test's result.
 pub fn run(args: &Args, global: &Global) -> Result<Exit, Failure> {
+    match carry_out(args, global) {
+        Err(failure) if args.bisect => Err(failure.with_exit(Exit::CannotTell)),
+        outcome => outcome,
+    }
+}
+
+fn carry_out(args: &Args, global: &Global) -> Result<Exit, Failure> {
     let started = Utc::now();
     let clock = Instant::now();
-    let scenarios = args.selection.load()?;
+    let mut scenarios = args.selection.load()?;
     if scenarios.is_empty() {
         return Err(Failure::nothing_selected(&args.selection));
     }
+    args.machine.apply(&mut scenarios).map_err(usage)?;
+    override_params(&mut scenarios, &args.param).map_err(usage)?;
+    if let Some(retries) = args.retries {
+        for loaded in &mut scenarios {
+            loaded.scenario.retries = loaded.scenario.retries.max(retries);
+        }
+    }
+    if args.no_perturb {
+        scenarios.iter_mut().for_each(|loaded| loaded.scenario.perturb = None);
+    }
+    for file in &args.allow {
+        let known = load_allowed(file)?;
+        for loaded in &mut scenarios {
+            loaded.scenario.allow.extend(known.iter().cloned());
+        }
+    }
+    if let Some(program) = &args.shell {
+        let [loaded] = &mut scenarios[..] else { return Err(usage(one_guest(scenarios.len()))) };
+        hand_over(&mut loaded.scenario, program.clone());
+    }
     let mut kernels = Kernels::new(args.kernel.clone()).map_err(harness)?;
-    let tests = plan(scenarios, &mut kernels).map_err(usage)?;
-    let engine = Engine::choose(backend(args, &tests), &args.kvm_device).map_err(harness)?;
+    // Rounds take the place of what scenarios say of repetitions.
+    let until = args.until();
+    let repeat = if until.is_endless() { Some(1) } else { args.repeat };
+    let selected = plan(scenarios, repeat, &mut kernels).map_err(usage)?;
+    let plan_digest = digest(selected.iter().map(|test| test.id.as_str()));
+    let partition = PartitionChoice::resolve(args.partition.as_ref()).map_err(usage)?;
+    let tests = partition.as_ref().map_or(selected.clone(), |part| part.take(selected));
+    if args.ensure_config {
+        ensure_config(&lacking(&tests))?;
+    }
+    let machines = tests.iter().map(|test| &test.loaded.scenario.machine);
+    let engine = Engine::for_run(args.backend, &args.kvm_device, machines).map_err(harness)?;
     let dir = RunDir::create(args.run_dir.as_deref(), started).map_err(harness)?;
     listen_for_interrupts()?;
 
     let seed = args.seed.unwrap_or_else(|| fresh_seed(started));
-    let run = run_info(&dir, started, seed, &engine);
-    let terminal = Terminal::new(global.quiet, args.json);
+    let run = RunInfo {
+        flaky_fails: args.flaky_result == FlakyResult::Fail,
+        partition: partition.as_ref().map(Partition::info),
+        planned: tests.iter().map(|test| test.id.clone()).collect(),
+        plan_digest,
+        ..run_info(&dir, started, seed, &engine)
+    };
+    let terminal = match args.shell {
+        Some(_) => Terminal::for_shell(global.quiet),
+        None => Terminal::new(global.quiet, args.json),
+    };
     let names: Vec<String> =
         kernels.all().map(|kernel| format!("{} ({})", kernel.source, kernel.release)).collect();
     terminal.started(&run, tests.len(), &names);
+    if let Some(part) = &partition {
+        terminal.note("Partition", &part.to_string());
+    }
+    if until.is_endless() {
+        terminal.note("Rounds", &until.to_string());
+    }
     let options = Options {
-        timeout_scale: args.timeout_scale.unwrap_or_else(|| scale_of(engine.backend())),
-        jobs: args.jobs.unwrap_or_else(default_jobs),
+        timeout_scale: args.timeout_scale,
+        load_scale: load_scale(),
+        forks: !args.no_fork,
+        jobs: args.jobs,
+        durations: Durations::of_history(args.after.history().as_deref()),
         cache: kernels.cache().root().to_owned(),
         seed,
         repro: repro_words(args),
+        clock,
+        watch: Watch::start(),
+        keep: Budget::new(args.keep),
+        debug: args.debug.clone(),
         engine,
     };
-    let document = |results: &[TestResult]| Document {
+    let document = |results: Vec<TestResult>| Document {
         schema: SCHEMA,
         run: RunInfo {
             duration_ms: u64::try_from(clock.elapsed().as_millis()).unwrap_or(u64::MAX),
-            interrupted: interrupted() || results.len() < tests.len(),
+            interrupted: interrupted() || (!until.is_endless() && results.len() < tests.len()),
+            planned: if until.is_endless() { ids(&results) } else { run.planned.clone() },
             ..run.clone()
         },
         kernels: kernels.all().map(kernel_info).collect(),
-        results: results.to_vec(),
+        stale_allowances: stale(&tests, &results, Utc::now().date_naive()),
+        results,
     };
-    let keep = |results: &[TestResult]| save(&dir, &document(results));
-    let results = run_all(&tests, &options, &dir, &terminal, &keep);
-    let document = document(&results);
-    save(&dir, &document);
+    let record = Record::create(&dir, args.files.journals(), &document(Vec::new()));
+    let keep = |result: &TestResult, all: &dyn Fn() -> Vec<TestResult>| {
+        record.keep(result, || document(all()));
+    };
+    let (ran, mut results) = run_all(&tests, until, &options, &dir, &terminal, &keep);
+    if !args.no_canary {
+        doubt(&ran, &mut results, &options, &dir);
+    }
+    let document = document(results);
+    let recorded = if record.finish(&document) { Exit::Good } else { Exit::Harness };
     terminal.finished(&document);
+    let written = args.files.write(&document);
     if args.json {
         serde_json::to_writer_pretty(io::stdout().lock(), &document).map_err(io::Error::from)?;
         writeln!(io::stdout())?;
     }
-    Ok(exit(&document))
+    let exit = args.after.carry_out(&document, &terminal, exit(&document))?;
+    let exit = exit.worst(written).worst(recorded);
+    Ok(if args.bisect { for_bisect(&document, exit) } else { exit })
+}
+
+fn ids(results: &[TestResult]) -> Vec<String> {
+    results.iter().map(|result| result.id.clone()).collect()
+}
+
+/// The fragment goes to standard output, for a file; all else is for people.
+fn ensure_config(lacking: &[Lacking]) -> Result<(), Failure> {
+    let told: Vec<String> = lacking.iter().map(Lacking::to_string).collect();
+    for kernel in lacking {
+        write!(io::stdout(), "{}", kernel.fragment())?;
+    }
+    if told.is_empty() { Ok(()) } else { Err(usage(told.join("\n"))) }
 }
 
 fn usage(error: impl std::fmt::Display) -> Failure {
     Failure::new(Exit::Usage, error)
 }
 
+fn one_guest(selected: usize) -> String {
+    format!(
+        "a shell is in one guest, and {selected} scenarios were selected: name one, or a `--cell`"
+    )
+}
+
 fn harness(error: impl std::fmt::Display) -> Failure {
     Failure::new(Exit::Harness, error)
 }
 
-/// The command line decides; else a scenario may insist on KVM for all of the run.
-fn backend(args: &Args, tests: &[Test]) -> Backend {
-    let stated = tests.iter().map(|test| test.loaded.scenario.machine.backend);
-    args.backend.or_else(|| stated.into_iter().find(|b| *b != Backend::Auto)).unwrap_or_default()
-}
-
-fn default_jobs() -> usize {
-    available_parallelism().map_or(1, |cpus| (cpus.get() / 2).max(1))
-}
-
 fn repro_words(args: &Args) -> Vec<String> {
-    let mut words = Vec::new();
+    let mut words = args.machine.words();
+    for file in &args.allow {
+        words.extend(["--allow".to_owned(), file.display().to_string()]);
+    }
     if let Some(backend) = args.backend {
         words.extend(["--backend".to_owned(), backend.to_string()]);
     }
+    if args.no_fork {
+        words.push("--no-fork".to_owned());
+    }
+    if args.no_perturb {
+        words.push("--no-perturb".to_owned());
+    }
     if let Some(scale) = args.timeout_scale {
         words.extend(["--timeout-scale".to_owned(), scale.to_string()]);
+    }
+    for param in &args.param {
+        words.extend(["--param".to_owned(), param.to_string()]);
     }
     words
 }
@@ -156,7 +341,11 @@ fn run_info(dir: &RunDir, started: DateTime<Utc>, seed: u64, engine: &Engine) ->
         backend_reason: engine.reason.clone(),
         seed,
         duration_ms: 0,
-        interrupted: false,
+        interrupted: true,
+        flaky_fails: false,
+        partition: None,
+        planned: Vec::new(),
+        plan_digest: String::new(),
         dir: dir.path.display().to_string(),
     }
 }
@@ -180,23 +369,11 @@ fn kernel_info(kernel: &guest_image::kernel::Kernel) -> KernelInfo {
     }
 }
 
-/// Keeps the document on disk; a full disk must not lose what is on the terminal.
-fn save(dir: &RunDir, document: &Document) {
-    let written = serde_json::to_vec_pretty(document).map_err(io::Error::from).and_then(|json| {
-        let partial = dir.path.join("results.json.partial");
-        fs::write(&partial, json)?;
-        fs::rename(&partial, dir.path.join("results.json"))
-    });
-    if let Err(error) = written {
-        let path = dir.path.join("results.json");
-        anstream::eprintln!("kharness: cannot write {}: {error}", path.display());
-    }
-}
-
 /// A failed test outweighs a fault of the host: both are told, and the first is certain.
-fn exit(document: &Document) -> Exit {
+pub fn exit(document: &Document) -> Exit {
     let results = &document.results;
-    let bad = |result: &TestResult| !result.status.is_good() && result.status != Status::Error;
+    let bad =
+        |result: &TestResult| !document.accepts(result.status) && result.status != Status::Error;
     if document.run.interrupted {
         Exit::Interrupted
     } else if results.iter().any(bad) {
@@ -205,5 +382,15 @@ fn exit(document: &Document) -> Exit {
         Exit::Harness
     } else {
         Exit::Good
+    }
+}
+
+/// What a bisection makes of it: a run in which nothing was tested is no good revision.
+fn for_bisect(document: &Document, exit: Exit) -> Exit {
+    let skipped = document.results.iter().all(|result| result.status == Status::Skip);
+    match exit {
+        Exit::Good if skipped => Exit::CannotTell,
+        Exit::Good | Exit::Failed | Exit::Interrupted => exit,
+        _ => Exit::CannotTell,
     }
 }

@@ -36,6 +36,8 @@ enum Action {
 enum Format {
     /// Sparse ELF core with VMCOREINFO
     Elf,
+    /// Compressed kdump file, as makedumpfile writes it
+    Kdump,
 }
 
 /// Does it.
@@ -43,10 +45,16 @@ enum Format {
 /// # Errors
 /// When the snapshot is bad or the file cannot be written.
 pub fn run(args: &Args) -> Result<Exit, Failure> {
-    let Action::Export { snapshot, format: Format::Elf, output } = &args.action;
+    let Action::Export { snapshot, format, output } = &args.action;
     let kernel = attach(snapshot)?;
-    let written =
-        kernel.export_vmcore(output).map_err(|error| Failure::new(Exit::Harness, error))?;
+    let written = match format {
+        Format::Elf => kernel.export_vmcore(output),
+        Format::Kdump => kernel.export_kdump(output),
+    };
+    let written = written.map_err(|error| match error {
+        inspect::Error::Unsupported { .. } => Failure::new(Exit::Usage, error),
+        error => Failure::new(Exit::Harness, error),
+    })?;
     let build_id = kernel.vmcoreinfo().build_id().unwrap_or("unknown");
     let mut out = io::stdout().lock();
     writeln!(out, "{}: Linux {}, build-id {build_id}", output.display(), kernel.release())?;

@@ -1,12 +1,13 @@
 //! `kharness triage`: prints the kernel reports of a log.
 
 use std::io::{self, IsTerminal, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use crate::cli::Global;
 use crate::error::Failure;
 use crate::exit::Exit;
-use crate::triage::{self, Style};
+use crate::symbols::Symbols;
+use crate::triage::{self, Shown, Style};
 
 /// Arguments of `kharness triage`.
 #[derive(Debug, clap::Args)]
@@ -21,6 +22,9 @@ pub struct Args {
     /// Print Markdown
     #[arg(long)]
     markdown: bool,
+    /// The kernel's vmlinux with debugging information: frames get source lines and inlined functions
+    #[arg(long, value_name = "FILE")]
+    vmlinux: Option<PathBuf>,
     /// Print what is no problem by itself, too: detectors that are off, throttling
     #[arg(long)]
     all: bool,
@@ -36,11 +40,20 @@ pub fn run(args: &Args, global: &Global) -> Result<Exit, Failure> {
     if !args.all {
         reports.retain(klog::Report::is_problem);
     }
+    let reports = shown(reports, args.vmlinux.as_deref())?;
     print(args, global, &reports)?;
     Ok(if reports.is_empty() { Exit::Good } else { Exit::Failed })
 }
 
-fn print(args: &Args, global: &Global, reports: &[klog::Report]) -> io::Result<()> {
+/// The reports with what debugging information adds.
+fn shown(reports: Vec<klog::Report>, vmlinux: Option<&Path>) -> Result<Vec<Shown>, Failure> {
+    let symbols =
+        vmlinux.map(Symbols::open).transpose().map_err(|error| Failure::new(Exit::Usage, error))?;
+    let shown = |report| Shown::new(report, symbols.as_ref());
+    Ok(reports.into_iter().map(shown).collect())
+}
+
+fn print(args: &Args, global: &Global, reports: &[Shown]) -> io::Result<()> {
     let stdout = io::stdout();
     let style = Style { color: global.color.wanted(&stdout), newest_first: stdout.is_terminal() };
     let mut out = io::BufWriter::new(stdout.lock());

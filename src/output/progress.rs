@@ -15,8 +15,8 @@ pub struct Progress {
 }
 
 impl Progress {
-    pub fn new(to_stderr: bool) -> Self {
-        let target = if std::io::stderr().is_terminal() {
+    pub fn new(to_stderr: bool, has_bar: bool) -> Self {
+        let target = if has_bar && std::io::stderr().is_terminal() {
             ProgressDrawTarget::stderr()
         } else {
             ProgressDrawTarget::hidden()

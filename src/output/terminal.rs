@@ -1,12 +1,13 @@
 //! Lines for a terminal or a log, in the manner of cargo-nextest.
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
 use anstyle::{AnsiColor, Style};
 
 use super::detail;
 use super::progress::Progress;
+use super::rates::rates;
+use super::words::{count, summary};
 use crate::results::{Document, RunInfo, Status, TestResult};
 
 const GOOD: Style = AnsiColor::Green.on_default().bold();
@@ -23,7 +24,12 @@ pub struct Terminal {
 impl Terminal {
     /// `quiet` leaves out everything but what went wrong; `to_stderr` keeps standard output free.
     pub fn new(quiet: bool, to_stderr: bool) -> Self {
-        Self { progress: Progress::new(to_stderr), quiet }
+        Self { progress: Progress::new(to_stderr, true), quiet }
+    }
+
+    /// The same on standard error and without a bar: what is in the guest has the terminal.
+    pub fn for_shell(quiet: bool) -> Self {
+        Self { progress: Progress::new(true, false), quiet }
     }
 
     /// The run begins.
@@ -38,6 +44,23 @@ impl Terminal {
             &format!("{} · kernel {}", count(tests, "test"), kernels.join(", ")),
         );
         self.line(GOOD, "Backend", &format!("{}: {}", run.backend, run.backend_reason));
+    }
+
+    /// Something about the run as a whole.
+    pub fn note(&self, word: &str, text: &str) {
+        if !self.quiet {
+            self.line(GOOD, word, text);
+        }
+    }
+
+    /// Something that needs to be seen, however quiet the run is to be.
+    pub fn warning(&self, word: &str, text: &str) {
+        self.line(BAD, word, text);
+    }
+
+    /// Lines as they are.
+    pub fn block(&self, text: &str) {
+        self.progress.println(text);
     }
 
     /// A test begins.
@@ -68,6 +91,12 @@ impl Terminal {
         for result in document.results.iter().filter(|result| !result.status.is_good()) {
             self.progress.println(&detail::of(result, style(result.status)));
         }
+        for rate in rates(&document.results) {
+            self.line(ODD, "Rate", &rate);
+        }
+        for entry in &document.stale_allowances {
+            self.line(ODD, "Allowed", &entry.to_string());
+        }
         let good = document.results.iter().all(|result| result.status.is_good());
         if self.quiet && good {
             return;
@@ -92,44 +121,4 @@ fn style(status: Status) -> Style {
         Status::Fail | Status::Crash | Status::Timeout | Status::Xpass | Status::Error => BAD,
         Status::Skip | Status::Flaky => ODD,
     }
-}
-
-fn summary(results: &[TestResult]) -> String {
-    let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
-    for result in results {
-        *counts.entry(word(result.status)).or_default() += 1;
-    }
-    let parts: Vec<String> = [
-        "passed",
-        "failed",
-        "crashed",
-        "timed out",
-        "errors",
-        "flaky",
-        "xfailed",
-        "xpassed",
-        "skipped",
-    ]
-    .iter()
-    .filter_map(|word| counts.get(word).map(|count| format!("{count} {word}")))
-    .collect();
-    format!("{} run: {}", count(results.len(), "test"), parts.join(", "))
-}
-
-fn word(status: Status) -> &'static str {
-    match status {
-        Status::Pass => "passed",
-        Status::Fail => "failed",
-        Status::Crash => "crashed",
-        Status::Timeout => "timed out",
-        Status::Skip => "skipped",
-        Status::Xfail => "xfailed",
-        Status::Xpass => "xpassed",
-        Status::Flaky => "flaky",
-        Status::Error => "errors",
-    }
-}
-
-fn count(number: usize, noun: &str) -> String {
-    format!("{number} {noun}{}", if number == 1 { "" } else { "s" })
 }

@@ -5,12 +5,10 @@ use std::sync::mpsc::Receiver;
 
 use vmm::kvm::{KvmError, Probe};
 use vmm::qemu::{Accel, QemuError};
-use vmm::{Config, Event, Machine};
+use vmm::{Config, Event, Machine, Model, Saved};
 
-use crate::scenario::model::Backend;
-
-/// QEMU's program for x86-64 guests, unless `KHARNESS_QEMU` names one.
-const QEMU: &str = "qemu-system-x86_64";
+use super::emulator;
+use crate::scenario::model::{Arch, Backend, Machine as Asked, Scenario};
 
 /// What boots guests.
 #[derive(Debug, Clone)]
@@ -18,6 +16,10 @@ pub struct Engine {
     kind: Kind,
     /// Why it was chosen, in words.
     pub reason: String,
+    /// What KVM can do here.
+    probe: Probe,
+    /// Whether it is for all machines, whatever they ask for.
+    insists: bool,
 }
 
 #[derive(Debug, Clone)]
@@ -49,25 +51,79 @@ pub enum BootError {
 }
 
 impl Engine {
-    /// The engine for `wanted`. KVM is believed in only when a guest proved that it works.
+    /// The engine for `wanted`, or for what each machine asks for where nothing is. KVM is believed in only
+    /// when a guest proved that it works.
     ///
     /// # Errors
     /// When what is wanted does not work on this host.
-    pub fn choose(wanted: Backend, device: &Path) -> Result<Self, NoEngine> {
+    pub fn choose(wanted: Option<Backend>, device: &Path) -> Result<Self, NoEngine> {
         let probe = vmm::kvm::probe_device(device);
+        let engine = Self::of(wanted.unwrap_or_default(), probe)?;
+        Ok(Self { insists: wanted.is_some(), ..engine })
+    }
+
+    fn of(wanted: Backend, probe: Probe) -> Result<Self, NoEngine> {
         let kind = match (&probe, wanted) {
             (Probe::Full, Backend::Auto | Backend::Kvm) => Kind::Kvm,
-            (Probe::Full, Backend::Qemu) => Kind::Qemu { program: find_qemu()?, accel: Accel::Kvm },
+            (Probe::Full, Backend::Qemu) => Kind::Qemu { program: pc()?, accel: Accel::Kvm },
             (_, Backend::Kvm) => return Err(NoEngine::Kvm(probe.to_string())),
-            (_, Backend::Auto | Backend::Qemu) => {
-                Kind::Qemu { program: find_qemu()?, accel: Accel::Tcg }
-            }
+            (_, Backend::Auto | Backend::Qemu) => Kind::Qemu { program: pc()?, accel: Accel::Tcg },
         };
         let reason = match kind {
             Kind::Qemu { accel: Accel::Tcg, .. } => format!("emulation, because {probe}"),
             _ => probe.to_string(),
         };
-        Ok(Self { kind, reason })
+        Ok(Self { kind, reason, probe, insists: false })
+    }
+
+    /// The engine for a run of guests on `machines`. Where none of them is of this host's kind, what
+    /// KVM can do does not matter.
+    ///
+    /// # Errors
+    /// When what is wanted does not work on this host.
+    pub fn for_run<'a>(
+        wanted: Option<Backend>,
+        device: &Path,
+        machines: impl Iterator<Item = &'a Asked>,
+    ) -> Result<Self, NoEngine> {
+        let engine = Self::choose(wanted, device)?;
+        let mut machines = machines.peekable();
+        let first = machines.peek().copied();
+        match first.filter(|_| machines.all(|machine| machine.arch != Arch::X86_64)) {
+            Some(foreign) => engine.for_machine(foreign),
+            None => Ok(engine),
+        }
+    }
+
+    /// The engine for `machine`: what this is, unless the guest is to have a KVM of its own, is of
+    /// another architecture, or asks for another backend.
+    ///
+    /// # Errors
+    /// When that needs QEMU and there is none or one that is too old, or KVM and it does not work.
+    pub fn for_machine(&self, machine: &Asked) -> Result<Self, NoEngine> {
+        if machine.arch != Arch::X86_64 {
+            return self.emulated(machine);
+        }
+        if machine.nested {
+            let kind = Kind::Qemu { program: pc()?, accel: Accel::Tcg };
+            let reason = "emulation, because the guest has a KVM of its own".into();
+            return Ok(Self { kind, reason, ..self.clone() });
+        }
+        match machine.backend {
+            Backend::Auto => Ok(self.clone()),
+            _ if self.insists => Ok(self.clone()),
+            asked => Self::of(asked, self.probe.clone()),
+        }
+    }
+
+    fn emulated(&self, machine: &Asked) -> Result<Self, NoEngine> {
+        if machine.backend == Backend::Kvm {
+            return Err(NoEngine::Kvm(format!("it runs no {} guests here", machine.arch)));
+        }
+        let program = emulator::find(machine.arch, machine.model())?;
+        let kind = Kind::Qemu { program, accel: Accel::Tcg };
+        let reason = format!("emulation, because the guest is {}", machine.arch);
+        Ok(Self { kind, reason, ..self.clone() })
     }
 
     /// The backend that its machines are.
@@ -75,6 +131,36 @@ impl Engine {
         match self.kind {
             Kind::Kvm => vmm::Backend::Kvm,
             Kind::Qemu { accel, .. } => accel.backend(),
+        }
+    }
+
+    /// Why `scenario` cannot run on its machines, if that is so.
+    pub fn unmet(&self, scenario: &Scenario) -> Option<String> {
+        let backend = self.for_machine(&scenario.machine).ok()?.backend();
+        let delays = scenario.perturb.is_some() && backend == vmm::Backend::Kvm;
+        delays.then(|| {
+            format!("it delays single vCPUs, which machines of the backend {backend} cannot")
+        })
+    }
+
+    /// Starts a copy of a saved machine that was booted from `config` here.
+    ///
+    /// # Errors
+    /// When the host or the machine refuses.
+    pub fn fork(
+        &self,
+        config: &Config,
+        saved: &Saved,
+    ) -> Result<(Box<dyn Machine>, Receiver<Event>), BootError> {
+        match &self.kind {
+            Kind::Kvm => {
+                let (machine, events) = vmm::kvm::fork(config, saved)?;
+                Ok((Box::new(machine), events))
+            }
+            Kind::Qemu { program, accel } => {
+                let (machine, events) = vmm::qemu::fork(program, *accel, config, saved)?;
+                Ok((Box::new(machine), events))
+            }
         }
     }
 
@@ -96,13 +182,7 @@ impl Engine {
     }
 }
 
-fn find_qemu() -> Result<PathBuf, QemuError> {
-    let program = std::env::var("KHARNESS_QEMU").unwrap_or_else(|_| QEMU.to_owned());
-    let path = std::env::var_os("PATH").unwrap_or_default();
-    let candidates = std::env::split_paths(&path).map(|dir| dir.join(&program));
-    // An absolute program replaces the directory that it is joined to.
-    candidates
-        .into_iter()
-        .find(|candidate| candidate.is_file())
-        .ok_or(QemuError::Missing { program })
+/// QEMU for guests of this host's kind.
+fn pc() -> Result<PathBuf, QemuError> {
+    emulator::find(Arch::X86_64, Model::Pc)
 }

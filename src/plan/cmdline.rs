@@ -1,8 +1,8 @@
 //! The kernel command line.
 
-use vmm::Backend;
+use vmm::{Backend, Model};
 
-use crate::scenario::model::Scenario;
+use crate::scenario::model::{Machine, Scenario};
 
 /// What every guest boots with, and why. A scenario's own words come behind these, so that they
 /// win wherever the kernel takes the last.
@@ -15,18 +15,29 @@ const ALWAYS: [&str; 3] = [
     "panic=-1",
 ];
 
-/// QEMU's console. Our own machine names its consoles by itself.
-const ON_QEMU: [&str; 2] = [
-    "console=ttyS0",
-    // A panic before the console is up would be lost.
-    "earlyprintk=ttyS0,115200",
-];
+/// QEMU's console, and one for a panic before that is up. Our own machine names its consoles by
+/// itself.
+fn consoles(model: Model) -> &'static [&'static str] {
+    match model {
+        Model::Pc => &["console=ttyS0", "earlyprintk=ttyS0,115200"],
+        // The device tree names the UART.
+        Model::Virt => &["console=ttyAMA0", "earlycon"],
+        // Here it names the mini-UART, which carries the control channel.
+        Model::Raspi3b => {
+            &["console=ttyAMA0", "earlycon=pl011,mmio32,0x3f201000", "kharness.control=ttyS1"]
+        }
+        Model::Raspi4b => {
+            &["console=ttyAMA0", "earlycon=pl011,mmio32,0xfe201000", "kharness.control=ttyS1"]
+        }
+    }
+}
 
 /// What emulation needs: the host may stop a virtual CPU for seconds, which is no fault of the
 /// kernel under test.
-const EMULATED: [&str; 3] = [
-    "rcupdate.rcu_cpu_stall_timeout=60",
-    "watchdog_thresh=30",
+const EMULATED: [&str; 2] = ["rcupdate.rcu_cpu_stall_timeout=60", "watchdog_thresh=30"];
+
+/// What an emulated PC needs besides.
+const EMULATED_PC: [&str; 1] = [
     // The check of the timer's wiring counts interrupts for 10 ms and panics when there are too
     // few. Kernels leave it out by themselves where they know the hypervisor, which TCG is not.
     "no_timer_check",
@@ -34,15 +45,49 @@ const EMULATED: [&str; 3] = [
 
 /// The whole command line for `scenario` on `backend`.
 pub fn command_line(scenario: &Scenario, backend: Backend) -> String {
+    let model = scenario.machine.model();
     let mut words = ALWAYS.to_vec();
     if backend != Backend::Kvm {
-        words.extend(ON_QEMU);
+        words.extend(consoles(model));
     }
     if backend == Backend::QemuTcg {
         words.extend(EMULATED);
+        words.extend(EMULATED_PC.iter().filter(|_| model == Model::Pc));
     }
+    let less = less_than_the_board(&scenario.machine);
+    words.extend(less.iter().map(String::as_str));
     if !scenario.machine.cmdline.is_empty() {
         words.push(&scenario.machine.cmdline);
     }
     words.join(" ")
+}
+
+/// A board has what it has: a kernel that is to see less of it is told so.
+fn less_than_the_board(machine: &Machine) -> Vec<String> {
+    let Some(fixed) = machine.model().fixed() else { return Vec::new() };
+    let cpus = (machine.cpus < fixed.cpus).then(|| format!("maxcpus={}", machine.cpus));
+    let memory = machine.memory.0;
+    let memory = (memory < fixed.memory).then(|| format!("mem={}K", memory >> 10));
+    cpus.into_iter().chain(memory).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::scenario::model::{Arch, Board};
+    use crate::scenario::units::Size;
+
+    fn board(cpus: u32, memory: Size) -> Machine {
+        let yaml = "{steps: [{shell: 'true'}]}";
+        let machine = crate::scenario::built_in("x", yaml).map(|loaded| loaded.scenario.machine);
+        let arch = Arch::Aarch64;
+        Machine { arch, board: Some(Board::Raspi3b), cpus, memory, ..machine.unwrap() }
+    }
+
+    #[test]
+    fn a_kernel_on_a_board_is_told_of_less_but_not_of_all() {
+        let less = less_than_the_board(&board(1, Size::mebibytes(256)));
+        assert_eq!(less, ["maxcpus=1", "mem=262144K"]);
+        assert!(less_than_the_board(&board(4, Size::mebibytes(1024))).is_empty());
+    }
 }

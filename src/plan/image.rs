@@ -2,14 +2,28 @@
 
 use std::path::Path;
 
-use guest_image::image::{GuestFile, Image, ImageError, ImageSpec, Module, Source};
-use guest_image::kernel::{Kernel, ModuleError, ModuleTree};
+use guest_image::foreign::{ForeignError, foreign};
+use guest_image::image::{GuestFile, ImageSpec, Module, Source};
+use guest_image::kernel::{
+    Cache, CacheError, Kernel, KernelError, ModuleError, ModuleTree, Silent,
+};
+use guest_image::module::ModuleBuildError;
 
-use crate::scenario::model::{Action, GuestFile as File, Scenario};
+use vmm::Model;
+
+use super::nested;
+use crate::scenario::model::{Action, GuestFile as File, Machine, Scenario};
 
 /// Drivers of the control channel, on QEMU's machine and on ours; a distribution's kernel has them
 /// as modules.
 const CHANNEL: [&str; 3] = ["virtio_pci", "virtio_mmio", "virtio_console"];
+
+/// The driver of disks.
+pub(super) const DISKS: &str = "virtio_blk";
+
+/// The driver without which a Raspberry Pi neither switches off nor resets: it halts, which looks like
+/// a hang.
+const ON_RASPI: [&str; 1] = ["bcm2835_wdt"];
 
 /// Why a guest's image cannot be built.
 #[derive(Debug, thiserror::Error)]
@@ -17,9 +31,32 @@ pub enum BuildError {
     /// A module is missing.
     #[error(transparent)]
     Module(#[from] ModuleError),
-    /// Something else is.
+    /// The kernel for a guest's own guest is not there.
     #[error(transparent)]
-    Image(#[from] ImageError),
+    Kernel(#[from] KernelError),
+    /// Nor a cache to look for it in.
+    #[error(transparent)]
+    Cache(#[from] CacheError),
+    /// The programs of another architecture cannot be had.
+    #[error(transparent)]
+    Foreign(#[from] ForeignError),
+    /// A test module cannot be built.
+    #[error(transparent)]
+    TestModule(#[from] ModuleBuildError),
+    /// A module that was built for another kernel.
+    #[error(
+        "{} was built for kernel {built_for} (its version magic), and this kernel is {release}: \
+         build it again, or name its source directory",
+        path.display()
+    )]
+    OtherKernel {
+        /// The module's file.
+        path: std::path::PathBuf,
+        /// Release of the kernel that it was built for.
+        built_for: String,
+        /// Release of this kernel.
+        release: String,
+    },
     /// The kernel came without its modules.
     #[error(
         "the modules of kernel {release} were not found, and the scenario loads {module}: \
@@ -33,35 +70,50 @@ pub enum BuildError {
     },
 }
 
-/// Builds the image for `scenario`, whose paths are relative to `base`.
+impl BuildError {
+    /// What compilers said, where it was they who refused.
+    pub fn compiler_output(&self) -> Option<&str> {
+        match self {
+            Self::TestModule(error) => error.output(),
+            _ => None,
+        }
+    }
+}
+
+/// What goes into the image for `scenario`, with `modules`; its paths are relative to `base`.
 ///
 /// # Errors
 /// When anything that it needs is missing on the host.
-pub fn build_image(
+pub fn image_spec(
     scenario: &Scenario,
+    modules: Vec<Module>,
     base: &Path,
     kernel: &Kernel,
-    cache: &Path,
-    run: &Path,
-) -> Result<Image, BuildError> {
-    let spec = ImageSpec {
-        programs: programs(scenario),
-        files: files(scenario, base),
-        boot_modules: boot_modules(kernel)?,
-        modules: modules(scenario, kernel)?,
+) -> Result<ImageSpec, BuildError> {
+    let (mut programs, mut files) = (programs(scenario), files(scenario, base)?);
+    if let Some(at) = programs.iter().position(|name| name == nested::OWN_NAME) {
+        programs.remove(at);
+        files.push(nested::own_program());
+    }
+    Ok(ImageSpec {
+        programs,
+        files,
+        boot_modules: boot_modules(kernel, &all_drivers(&scenario.machine))?,
+        modules,
+        foreign: foreign(kernel.arch, &Cache::open()?, &Silent)?,
         ..ImageSpec::default()
-    };
-    Ok(spec.build(cache, run)?)
+    })
 }
 
 fn programs(scenario: &Scenario) -> Vec<String> {
     let run = scenario.steps.iter().filter_map(|step| match &step.action {
         Action::Run(program) | Action::Spawn(program) => program.argv.first().cloned(),
+        Action::Interact(program) => program.as_ref()?.first().cloned(),
         _ => None,
     });
     let listed = scenario.files.iter().filter_map(|file| match file {
         File::Program(name) => Some(name.clone()),
-        File::File { .. } => None,
+        File::File { .. } | File::Kernel { .. } => None,
     });
     // A path that a `files` entry puts there is not the host's.
     let put: Vec<&String> = scenario
@@ -69,7 +121,7 @@ fn programs(scenario: &Scenario) -> Vec<String> {
         .iter()
         .filter_map(|file| match file {
             File::File { to, .. } => Some(to),
-            File::Program(_) => None,
+            File::Program(_) | File::Kernel { .. } => None,
         })
         .collect();
     let mut programs: Vec<String> = run.chain(listed).filter(|name| !put.contains(&name)).collect();
@@ -78,48 +130,50 @@ fn programs(scenario: &Scenario) -> Vec<String> {
     programs
 }
 
-fn files(scenario: &Scenario, base: &Path) -> Vec<GuestFile> {
-    let files = scenario.files.iter().filter_map(|file| match file {
-        File::File { from, to, mode } => Some((from, to, mode)),
-        File::Program(_) => None,
-    });
-    files
-        .map(|(from, to, mode)| GuestFile {
-            path: to.clone(),
-            mode: mode.map(|mode| mode.0),
-            source: Source::Host(base.join(from)),
-        })
-        .collect()
+fn files(scenario: &Scenario, base: &Path) -> Result<Vec<GuestFile>, BuildError> {
+    let mut files = Vec::new();
+    for file in &scenario.files {
+        match file {
+            File::File { from, to, mode } => files.push(GuestFile {
+                path: to.clone(),
+                mode: mode.map(|mode| mode.0),
+                source: Source::Host(base.join(from)),
+            }),
+            File::Kernel { kernel, to } => files.extend(nested::kernel_files(kernel, to)?),
+            File::Program(_) => {}
+        }
+    }
+    Ok(files)
 }
 
-fn boot_modules(kernel: &Kernel) -> Result<Vec<std::path::PathBuf>, ModuleError> {
+/// What must be loaded first on `machine`.
+fn all_drivers(machine: &Machine) -> Vec<&'static str> {
+    let disks = if machine.disks.is_empty() { None } else { Some(DISKS) };
+    drivers(machine.model()).iter().copied().chain(disks).collect()
+}
+
+/// What the channel of `model` needs.
+pub(super) fn drivers(model: Model) -> &'static [&'static str] {
+    match model {
+        Model::Pc | Model::Virt => &CHANNEL,
+        Model::Raspi3b | Model::Raspi4b => &ON_RASPI,
+    }
+}
+
+/// The modules without which the guest cannot answer, dependencies first.
+///
+/// # Errors
+/// When one that they depend on is missing or damaged.
+pub(super) fn boot_modules(
+    kernel: &Kernel,
+    drivers: &[&str],
+) -> Result<Vec<std::path::PathBuf>, ModuleError> {
     let Some(tree) = &kernel.modules else { return Ok(Vec::new()) };
-    let missing: Vec<&str> = CHANNEL.into_iter().filter(|name| is_module(tree, name)).collect();
+    let missing: Vec<&str> = drivers.iter().copied().filter(|name| is_module(tree, name)).collect();
     Ok(tree.load_order(&missing)?.into_iter().map(|module| module.path).collect())
 }
 
 /// A driver that is neither a module nor known to be built in may still be there: the agent tells.
 fn is_module(tree: &ModuleTree, name: &str) -> bool {
     !tree.is_builtin(name) && tree.find(name).is_some()
-}
-
-fn modules(scenario: &Scenario, kernel: &Kernel) -> Result<Vec<Module>, BuildError> {
-    let listed = scenario.modules.iter().map(|module| &module.name);
-    let loaded = scenario.steps.iter().filter_map(|step| match &step.action {
-        Action::Load { module, .. } => Some(module),
-        _ => None,
-    });
-    let mut names: Vec<&String> = listed.chain(loaded).collect();
-    names.sort();
-    names.dedup();
-    names.into_iter().map(|name| module(name, kernel)).collect()
-}
-
-fn module(name: &str, kernel: &Kernel) -> Result<Module, BuildError> {
-    let tree = kernel.modules.as_ref().ok_or_else(|| BuildError::NoModules {
-        release: kernel.release.clone(),
-        module: name.to_owned(),
-    })?;
-    let files = tree.load_order(&[name])?.into_iter().map(|module| module.path).collect();
-    Ok(Module { name: name.to_owned(), files })
 }

@@ -33,6 +33,11 @@ impl Kernels {
         &self.cache
     }
 
+    /// Whether one kernel is to be taken for everything.
+    pub fn is_chosen(&self) -> bool {
+        self.chosen.is_some()
+    }
+
     /// The name of the kernel for `scenario`.
     pub fn name_for(&self, scenario: &Scenario) -> String {
         let named = self.chosen.clone().or_else(|| scenario.kernel.clone());
@@ -45,7 +50,15 @@ impl Kernels {
     /// When it is not there or not a kernel for the scenario's architecture.
     pub fn find(&mut self, scenario: &Scenario) -> Result<Arc<Kernel>, KernelError> {
         let name = self.name_for(scenario);
-        let key = (name, scenario.machine.arch);
+        self.named(&name, scenario.machine.arch)
+    }
+
+    /// The kernel called `name`.
+    ///
+    /// # Errors
+    /// When it is not there or not a kernel for this architecture.
+    pub fn named(&mut self, name: &str, arch_of: Arch) -> Result<Arc<Kernel>, KernelError> {
+        let key = (name.to_owned(), arch_of);
         if let Some(kernel) = self.found.get(&key) {
             return Ok(Arc::clone(kernel));
         }

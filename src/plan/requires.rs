@@ -2,14 +2,33 @@
 
 use guest_image::kernel::{Config, Kernel, Value};
 
-use crate::scenario::model::{ConfigNeed, ConfigValue, Scenario};
+use crate::scenario::model::{Arch, Board, ConfigNeed, ConfigValue, Scenario};
 
 /// The first requirement that is not met, in words; `None` when all are.
 pub fn unmet(scenario: &Scenario, kernel: &Kernel) -> Option<String> {
+    unmet_but_config(scenario, kernel).or_else(|| unmet_config(&scenario.requires.config, kernel))
+}
+
+/// The first requirement that is not met, of all but those on the configuration.
+pub(super) fn unmet_but_config(scenario: &Scenario, kernel: &Kernel) -> Option<String> {
     let requires = &scenario.requires;
     let machine = &scenario.machine;
     if !requires.arch.is_empty() && !requires.arch.contains(&machine.arch) {
         return Some(format!("it is not for {}", machine.arch));
+    }
+    let is_on = |board: &Board| board.model() == machine.model();
+    if !requires.board.is_empty() && !requires.board.iter().any(is_on) {
+        let boards: Vec<String> = requires.board.iter().map(ToString::to_string).collect();
+        return Some(format!("it is for {}, this is {}", boards.join(" and "), machine.model()));
+    }
+    if let Err(lacking) = machine.clone().fit_to_board() {
+        return Some(lacking);
+    }
+    if !machine.disks.is_empty() && !machine.model().takes_disks() {
+        return Some(format!("{} has nothing to connect a disk to", machine.model()));
+    }
+    if machine.nested && machine.arch != Arch::X86_64 {
+        return Some(format!("{} guests have no KVM of their own", machine.arch));
     }
     if let Some(cpus) = requires.cpus.filter(|cpus| *cpus > machine.cpus) {
         return Some(format!("it needs {cpus} CPUs, the machine has {}", machine.cpus));
@@ -22,7 +41,7 @@ pub fn unmet(scenario: &Scenario, kernel: &Kernel) -> Option<String> {
     {
         return Some(format!("it needs a kernel {}, this is {}", need.0, kernel.release));
     }
-    unmet_config(&requires.config, kernel)
+    None
 }
 
 fn unmet_config(needs: &[ConfigNeed], kernel: &Kernel) -> Option<String> {
@@ -38,7 +57,7 @@ fn unmet_config(needs: &[ConfigNeed], kernel: &Kernel) -> Option<String> {
         .map(|need| format!("it needs {need}, the kernel has {}", config.get(symbol(&need.name))))
 }
 
-fn is_met(need: &ConfigNeed, config: &Config) -> bool {
+pub(super) fn is_met(need: &ConfigNeed, config: &Config) -> bool {
     let symbol = symbol(&need.name);
     match &need.value {
         ConfigValue::On => config.enabled(symbol),
@@ -47,7 +66,7 @@ fn is_met(need: &ConfigNeed, config: &Config) -> bool {
     }
 }
 
-fn symbol(name: &str) -> &str {
+pub(super) fn symbol(name: &str) -> &str {
     name.strip_prefix("CONFIG_").unwrap_or(name)
 }
 

@@ -21,6 +21,11 @@ pub fn kind(action: &Action) -> &'static str {
         Action::Sched { .. } => "sched",
         Action::WaitFor(_) => "wait_for",
         Action::Sleep(_) => "sleep",
+        Action::Snapshot(_) => "snapshot",
+        Action::Dump(_) => "dump",
+        Action::Checkpoint(_) => "checkpoint",
+        Action::Release(_) => "release",
+        Action::Interact(_) => "interact",
     }
 }
 
@@ -52,7 +57,13 @@ pub fn operations(action: &Action, seed: u64, request_of: impl Fn(&str) -> Optio
         Action::Sched { step, sched } => {
             vec![Op::Sched { target: target(step), sched: attributes(sched) }]
         }
-        Action::WaitFor(_) | Action::Sleep(_) => Vec::new(),
+        Action::Checkpoint(_)
+        | Action::Release(_)
+        | Action::WaitFor(_)
+        | Action::Sleep(_)
+        | Action::Snapshot(_)
+        | Action::Interact(_)
+        | Action::Dump(_) => Vec::new(),
     }
 }
 
@@ -70,6 +81,7 @@ fn command(program: &Program, seed: u64) -> Command {
         argv: program.argv.clone(),
         env: [seed_variable(seed)].into_iter().chain(program.env.clone()).collect(),
         stdin: program.stdin.clone().map(Data::Text),
+        terminal: None,
         sched: program.sched.as_ref().map(attributes),
         oom_score_adj: program.oom_score_adj,
     }

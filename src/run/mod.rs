@@ -1,18 +1,32 @@
 //! One guest: booted, driven through its steps, and watched.
 
 mod action;
+mod boot;
 mod console;
+mod debugger;
 mod driver;
 mod halt;
+mod interact;
 mod interrupt;
+mod ktap;
 mod limits;
+mod lost;
+mod modules;
 mod observation;
+mod perturb;
+mod remember;
 mod session;
+mod template;
 
+pub use boot::Origin;
 pub use console::{Console, Line, Seen};
-pub use driver::{OnPhase, drive};
+pub use debugger::{At, Debugging};
+pub use driver::{OnStage, Stage, drive};
 pub use halt::Halt;
 pub use interrupt::{listen as listen_for_interrupts, pressed as interrupted};
+pub use ktap::Ktap;
 pub use limits::{Limits, scale_of};
 pub use observation::{Observation, StepRun};
+pub use remember::speaks_of_memory;
 pub use session::Session;
+pub use template::{Template, freeze};

@@ -6,6 +6,8 @@ use agent_protocol::{Ended, Sample};
 
 use super::console::Console;
 use super::halt::Halt;
+use super::ktap::Ktap;
+use crate::memory::{Lost, Memory};
 use crate::results::StepStatus;
 
 /// Everything that a verdict may rest on.
@@ -16,12 +18,22 @@ pub struct Observation {
     pub steps: Vec<StepRun>,
     /// What the guest printed.
     pub console: Console,
+    /// Results of tests in modules.
+    pub ktap: Vec<Ktap>,
+    /// Modules made of tests that were loaded: each must have results.
+    pub suites: Vec<String>,
     /// Counters before the first step.
     pub before: Option<Sample>,
     /// Counters after the last step; absent when the guest did not live that long.
     pub after: Option<Sample>,
+    /// What the machine counted of itself, by name; nothing where it does not count.
+    pub counted: Vec<(String, f64)>,
     /// Why the guest was not driven any further; absent after an orderly end.
     pub halt: Option<Halt>,
+    /// What was saved of its memory.
+    pub memory: Memory,
+    /// What the console lost of the log, where the two were compared.
+    pub lost: Option<Lost>,
 }
 
 /// A guest that came up.

@@ -2,16 +2,20 @@
 
 use std::collections::VecDeque;
 use std::io;
+use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::{Duration, Instant};
 
-use agent_protocol::{LineBuffer, Message, Op, Request, encode};
-use vmm::{Event, Machine, Stop};
+use agent_protocol::{Framing, LineBuffer, Message, Op, Request, encode};
+use inspect::Kernel;
+use vmm::{Event, HoldCpus, Machine, Saved, Stop};
 
 use super::console::Console;
+use super::debugger::{At, Debugger};
 use super::halt::{Halt, Liveness, Phase};
 use super::interrupt;
 use super::limits::Limits;
+use crate::memory::{Memory, Place, Recorder};
 
 /// How often a wait looks whether Ctrl-C was pressed.
 const TICK: Duration = Duration::from_millis(50);
@@ -19,10 +23,14 @@ const TICK: Duration = Duration::from_millis(50);
 /// Silence that ends a kernel report.
 const SILENCE: Duration = Duration::from_secs(1);
 
+/// Below this address, guest-physical memory is laid out as the RAM file is, on every backend.
+const ONE_TO_ONE: u64 = 2 << 30;
+
 /// A running guest, its console and its agent.
 pub struct Session {
     machine: Box<dyn Machine>,
     events: Receiver<Event>,
+    framing: Framing,
     wire: LineBuffer,
     inbox: VecDeque<Message>,
     next_id: u64,
@@ -35,6 +43,8 @@ pub struct Session {
     panicked: Option<Instant>,
     agent_spoke: bool,
     asked_for_sign: Option<Instant>,
+    recorder: Recorder,
+    debugger: Option<Debugger>,
     /// What the guest printed.
     pub console: Console,
 }
@@ -59,12 +69,15 @@ impl Session {
         console: Console,
         limits: Limits,
         started: Instant,
+        recorder: Recorder,
     ) -> Self {
         let now = Instant::now();
+        let framing = if machine.control_is_serial() { Framing::Frames } else { Framing::Lines };
         Self {
             machine,
             events,
-            wire: LineBuffer::default(),
+            framing,
+            wire: LineBuffer::new(framing),
             inbox: VecDeque::new(),
             next_id: 1,
             limits,
@@ -76,8 +89,28 @@ impl Session {
             panicked: None,
             agent_spoke: false,
             asked_for_sign: None,
+            recorder,
+            debugger: None,
             console,
         }
+    }
+
+    /// The same, with a debugger.
+    pub fn debugged_by(self, debugger: Option<Debugger>) -> Self {
+        Self { debugger, ..self }
+    }
+
+    /// The guest is at `moment`, at which a debugger may want to stop it.
+    pub fn reached(&mut self, moment: &At) {
+        let Some(debugger) = &mut self.debugger else { return };
+        if let Err(error) = debugger.reached(moment, &mut *self.machine) {
+            self.give_up(Halt::Host(format!("cannot stop the guest for gdb: {error}")));
+        }
+    }
+
+    /// What the machine counted of itself.
+    pub fn counted(&self) -> Vec<(String, f64)> {
+        self.machine.metrics()
     }
 
     /// Why the guest is not driven any further, if that is so.
@@ -93,6 +126,20 @@ impl Session {
     /// Time since the machine was started.
     pub fn elapsed(&self) -> Duration {
         self.started.elapsed()
+    }
+
+    /// Writes guest-physical memory while the guest runs.
+    ///
+    /// # Errors
+    /// When there is no memory at that address.
+    pub fn write_memory(&self, address: u64, bytes: &[u8]) -> Result<(), String> {
+        if address >= ONE_TO_ONE {
+            return Err(format!("the guest's memory at {address:#x} is too high up to be written"));
+        }
+        let offset = address
+            .checked_sub(self.machine.ram_base())
+            .ok_or_else(|| format!("the guest has no memory at {address:#x}: it begins above"))?;
+        self.machine.ram().write(offset, bytes).map_err(|error| error.to_string())
     }
 
     /// Time since the guest last printed on its console.
@@ -113,7 +160,7 @@ impl Session {
             self.console.expect_marker(step);
         }
         let request = Request { id, step: step.map(str::to_owned), op };
-        let sent = encode(&request)
+        let sent = encode(&request, self.framing)
             .map_err(io::Error::from)
             .and_then(|line| self.machine.send_control(&line));
         if let Err(error) = sent {
@@ -207,6 +254,9 @@ impl Session {
         if self.panicked.is_none() && self.console.panicked() {
             self.panicked = Some(Instant::now());
         }
+        if !self.console.reports.is_empty() {
+            self.reached(&At::Report);
+        }
     }
 
     fn take(&mut self, event: Event) {
@@ -292,11 +342,97 @@ impl Session {
         answer
     }
 
+    /// The number of the next request.
+    pub fn next_id(&self) -> u64 {
+        self.next_id
+    }
+
+    /// Numbers requests from `next_id` on: the agent knows those below.
+    pub fn go_on_from(&mut self, next_id: u64) {
+        self.next_id = next_id;
+    }
+
+    /// What delays the guest's vCPUs.
+    ///
+    /// # Errors
+    /// When the machine cannot do that.
+    pub fn holder(&mut self) -> io::Result<Box<dyn HoldCpus>> {
+        self.machine.holder()
+    }
+
+    /// Pauses the guest and saves it, for copies to go on from here. It does not run again.
+    ///
+    /// # Errors
+    /// When the machine cannot be paused or saved.
+    pub fn save_machine(&mut self) -> io::Result<Saved> {
+        self.machine.pause()?;
+        self.machine.save()
+    }
+
     /// Ends the guest and keeps what it said last.
-    pub fn close(mut self) -> (Console, Option<Halt>) {
+    pub fn close(mut self) -> (Console, Option<Halt>, Memory) {
         self.machine.stop();
         self.watch_the_end(Duration::from_secs(10));
         self.console.finish();
-        (self.console, self.halt)
+        (self.console, self.halt, self.recorder.into_memory())
+    }
+
+    /// Saves the guest's memory and registers.
+    ///
+    /// # Errors
+    /// When the guest cannot be paused or saved.
+    pub fn save(&mut self, place: Place, reason: &str) -> Result<(), String> {
+        self.paused(|recorder, machine| recorder.save(machine, place, reason))
+    }
+
+    /// Writes a vmcore of the guest.
+    ///
+    /// # Errors
+    /// When the guest cannot be paused or written.
+    pub fn dump(&mut self, name: &str) -> Result<(), String> {
+        self.paused(|recorder, machine| recorder.dump(machine, name))
+    }
+
+    /// Looks at the kernel in the guest, which `known` keeps from one look to the next.
+    ///
+    /// # Errors
+    /// When the guest cannot be paused, or has no kernel in it.
+    pub fn look<T>(
+        &mut self,
+        known: &mut Option<Arc<Kernel>>,
+        look: impl FnOnce(&Arc<Kernel>) -> T,
+    ) -> Result<T, String> {
+        self.paused(|recorder, machine| {
+            let kernel = match known.take() {
+                Some(kernel) => kernel,
+                None => Arc::new(recorder.attach(machine)?),
+            };
+            let seen = look(&kernel);
+            *known = Some(kernel);
+            Ok(seen)
+        })
+    }
+
+    /// Takes note of a snapshot that was not taken.
+    pub fn missed(&mut self, why: String) {
+        self.recorder.missed(why);
+    }
+
+    /// Does something while the guest stands still. One that has ended does so anyway.
+    fn paused<T>(
+        &mut self,
+        act: impl FnOnce(&mut Recorder, &mut dyn Machine) -> Result<T, String>,
+    ) -> Result<T, String> {
+        let words = |error: io::Error| format!("cannot pause the guest: {error}");
+        if !self.ended {
+            self.machine.pause().map_err(words)?;
+        }
+        let result = act(&mut self.recorder, &mut *self.machine);
+        if !self.ended {
+            self.machine.resume().map_err(words)?;
+        }
+        // It could not speak meanwhile.
+        self.last_sign = Instant::now();
+        result
     }
 }

@@ -6,6 +6,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use super::load::{Loaded, load};
+use super::model::Cell;
 use super::problem::Problem;
 
 /// Where scenarios are when nothing says otherwise, and what their ids are counted from.
@@ -32,6 +33,9 @@ pub struct Selection {
     /// Only scenarios whose id or name contains TEXT
     #[arg(short, long, value_name = "TEXT")]
     pub filter: Option<String>,
+    /// Only these cells of matrices: `AXIS=VALUE`, joined by commas; may be given again
+    #[arg(long, value_name = "CELL")]
+    pub cell: Vec<Cell>,
 }
 
 /// What is looked for, as the answer to "why was nothing found?".
@@ -42,7 +46,14 @@ impl fmt::Display for Selection {
         if !self.tags.is_empty() {
             write!(f, " with a tag of {}", self.tags.join(", "))?;
         }
-        self.filter.as_ref().map_or(Ok(()), |text| write!(f, " with `{text}` in its id or name"))
+        if let Some(text) = &self.filter {
+            write!(f, " with `{text}` in its id or name")?;
+        }
+        if !self.cell.is_empty() {
+            let cells: Vec<String> = self.cell.iter().map(Cell::to_string).collect();
+            write!(f, " in a cell {}", cells.join(" or "))?;
+        }
+        Ok(())
     }
 }
 
@@ -56,8 +67,8 @@ impl Selection {
         let (found, mut problems) = self.find();
         let mut loaded = Vec::new();
         for Found { id, path } in found {
-            match load(&path, id) {
-                Ok(scenario) => loaded.push(scenario),
+            match load(&path, &id) {
+                Ok(cells) => loaded.extend(cells),
                 Err(wrong) => problems.extend(wrong),
             }
         }
@@ -94,6 +105,7 @@ impl Selection {
         let named = |text: &String| loaded.id.contains(text) || name.contains(text);
         (self.tags.is_empty() || self.tags.iter().any(tagged))
             && self.filter.as_ref().is_none_or(named)
+            && (self.cell.is_empty() || self.cell.iter().any(|cell| loaded.cell.has(cell)))
     }
 }
 

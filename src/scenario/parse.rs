@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use serde::de::DeserializeOwned;
 use serde_saphyr::{Error, Options};
 
 use super::problem::Problem;
@@ -23,6 +24,14 @@ const MOST_ALIASES: usize = 1000;
 /// # Errors
 /// The first thing that is no YAML, or no key or type of a scenario.
 pub fn parse(source: &Arc<Source>) -> Result<ScenarioKeys, Box<Problem>> {
+    parse_as(source)
+}
+
+/// As [`parse`], for another kind of file.
+///
+/// # Errors
+/// As [`parse`].
+pub fn parse_as<T: DeserializeOwned>(source: &Arc<Source>) -> Result<T, Box<Problem>> {
     serde_saphyr::from_str_with_options(&source.text, options()).map_err(|error| {
         let (message, help) = explain(error.without_snippet());
         Box::new(Problem {

@@ -1,17 +1,26 @@
 //! One attempt of a test: image, machine, steps, verdict, and the files that tell of it.
 
-use std::fmt::Display;
-use std::path::Path;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Instant;
 
 use chrono::Utc;
-use vmm::Config;
 
-use super::directory::write;
+use super::guest::{NotBooted, Prepared};
+use super::measure::measures;
+use super::places;
+use super::ready::Ready;
 use super::runner::Options;
-use crate::plan::{Test, build_image, command_line};
-use crate::results::{Attempt, Status, StepResult};
-use crate::run::{Console, Limits, Observation, OnPhase, Session, StepRun, drive};
+use super::slots::Slots;
+use super::templates::Templates;
+use crate::commands::inspect::describe;
+use crate::host::honest;
+use crate::memory::live::Live;
+use crate::memory::{Layout, Memory, Recorder};
+use crate::plan::Test;
+use crate::results::{Attempt, Measure, Status, StepResult};
+use crate::run::{Limits, Observation, OnStage, Origin, Session, Stage, StepRun, drive};
 use crate::verdict::{Verdict, judge};
 
 /// What an attempt came to.
@@ -22,18 +31,79 @@ pub struct Attempted {
     pub verdict: Option<Verdict>,
     /// The steps.
     pub steps: Vec<StepResult>,
+    /// Numbers that the test reported.
+    pub measures: BTreeMap<String, Measure>,
+    /// What compilers said of a module that does not build.
+    pub build_log: String,
 }
 
 /// The files of an attempt, by their names in its directory.
-pub const FILES: [&str; 2] = ["console.log", "scenario.yaml"];
+pub const FILES: [&str; 3] = ["console.log", "scenario.yaml", "snapshot"];
 
-/// Runs `test` once, in `dir`.
-pub fn attempt(test: &Test, options: &Options, dir: &Path, on_phase: OnPhase) -> Attempted {
-    let start = Instant::now();
-    match observe(test, options, dir, on_phase) {
-        Ok(observation) => judged(test, &observation, start),
-        Err(cause) => {
-            let mut failed = failed(cause);
+/// Where attempts are made.
+pub struct Bench<'a> {
+    /// Guests to copy.
+    pub templates: &'a Templates<'a>,
+    /// Room for guests.
+    pub slots: &'a Arc<Slots>,
+    /// What all tests share.
+    pub options: &'a Options,
+    /// The worker that makes the attempts, counted from 0.
+    pub worker: u32,
+}
+
+/// Runs `test` once, in `dir`; nothing if it is not to begin any more when there is room for its guest.
+pub fn attempt(
+    test: &Test,
+    bench: &Bench,
+    dir: &Path,
+    may_begin: impl Fn() -> bool,
+    on_stage: OnStage,
+) -> Option<Attempted> {
+    let options = bench.options;
+    on_stage(Stage::Preparing);
+    let ready = Ready::make(test, bench.templates, options, dir);
+    let slot = bench.slots.take(&test.loaded.scenario.machine);
+    if !may_begin() {
+        return None;
+    }
+    let (started, before, start) = (options.clock.elapsed(), options.watch.mark(), Instant::now());
+    let observed = ready.and_then(|ready| {
+        observe(test, ready, options, dir, &|stage| {
+            // A copy does nothing at its end but wait whether its kernel has more to say.
+            if matches!(stage, Stage::Settling) {
+                slot.step_aside();
+            }
+            on_stage(stage);
+        })
+    });
+    let mut attempted = looked_at(test, observed, options, dir, start);
+    attempted.attempt.started_ms = milliseconds(started);
+    attempted.attempt.worker = bench.worker;
+    honest(&mut attempted.attempt, options.watch.since(&before));
+    Some(attempted)
+}
+
+fn looked_at(
+    test: &Test,
+    observed: Result<Observed, NotBooted>,
+    options: &Options,
+    dir: &Path,
+    start: Instant,
+) -> Attempted {
+    match observed {
+        Ok(Observed { forked, mut observation, modules }) => {
+            let mut judged = judged(test, &observation, start);
+            judged.attempt.forked = forked;
+            if let (Some(verdict), false) = (&mut judged.verdict, judged.attempt.status.is_good()) {
+                places::add(test, &modules, &observation.console.reports, &mut verdict.reports);
+            }
+            look_back(&mut judged, &mut observation.memory, options, dir);
+            judged
+        }
+        Err(reason) => {
+            let mut failed = failed(reason.cause);
+            failed.build_log = reason.build_log;
             failed.attempt.duration_ms = milliseconds(start.elapsed());
             failed
         }
@@ -46,44 +116,70 @@ pub fn failed(cause: String) -> Attempted {
         attempt: summary(Status::Error, Some(cause), Instant::now()),
         verdict: None,
         steps: Vec::new(),
+        measures: BTreeMap::new(),
+        build_log: String::new(),
     }
+}
+
+/// What a guest did.
+struct Observed {
+    /// Whether it was a copy of a booted one.
+    forked: bool,
+    observation: Observation,
+    /// Files of the modules that it could load.
+    modules: Vec<PathBuf>,
 }
 
 fn observe(
     test: &Test,
+    ready: Ready,
     options: &Options,
     dir: &Path,
-    on_phase: OnPhase,
-) -> Result<Observation, String> {
-    let scenario = &test.loaded.scenario;
-    let resolved = serde_saphyr::to_string(scenario).map_err(words)?;
-    write(&dir.join("scenario.yaml"), resolved.as_bytes()).map_err(words)?;
-    on_phase("packing");
-    let base = test.loaded.path.parent().unwrap_or(Path::new("."));
-    let images = options.cache.join("images");
-    let image = build_image(scenario, base, &test.kernel, &images, dir).map_err(words)?;
-    let console_path = dir.join("console.log");
-    let console = Console::create(&console_path)
-        .map_err(|error| format!("cannot write {}: {error}", console_path.display()))?;
-    let kernel = test.kernel.vmlinux.as_ref().unwrap_or(&test.kernel.image);
-    let config = Config {
-        kernel: kernel.clone(),
-        initramfs: image.initramfs,
-        cmdline: command_line(scenario, options.engine.backend()),
-        cpus: scenario.machine.cpus,
-        memory: scenario.machine.memory.0,
-        dir: dir.to_owned(),
-    };
-    let started = Instant::now();
-    let (machine, events) = options.engine.boot(&config).map_err(words)?;
-    let limits = Limits::new(&scenario.timeout, options.timeout_scale);
-    let session = Session::new(machine, events, console, limits, started);
-    let seed = scenario.seed.unwrap_or(options.seed);
-    Ok(drive(scenario, seed, session, on_phase))
+    on_stage: OnStage,
+) -> Result<Observed, NotBooted> {
+    let (Prepared { scenario, spec, seed }, config, console, started) =
+        ready.start(test, options)?;
+    let (machine, events) = started.running;
+    let layout = Layout::of(&scenario.machine);
+    let recorder = Recorder::new(dir.to_owned(), config.cpus, config.cmdline, options.keep.clone())
+        .with_layout(layout);
+    let _live = Live::announce(dir, &*machine, layout);
+    let mut limits = Limits::new(&scenario.timeout, options.scale(&scenario.machine));
+    let debugger = options.debug.as_ref().map(|debug| debug.of_guest(dir, symbols(test)));
+    if debugger.is_some() {
+        limits.lift();
+    }
+    let session =
+        Session::new(machine, events, console, limits, started.at, recorder).debugged_by(debugger);
+    let modules = spec.modules.into_iter().flat_map(|module| module.files).collect();
+    let forked = matches!(started.origin, Origin::Copy(_));
+    let observation = drive(&scenario, seed, started.origin, session, on_stage);
+    Ok(Observed { forked, observation, modules })
 }
 
-fn words(error: impl Display) -> String {
-    error.to_string()
+/// The file that tells a debugger most.
+fn symbols(test: &Test) -> &Path {
+    let kernel = &test.kernel;
+    kernel.symbols.as_ref().or(kernel.vmlinux.as_ref()).unwrap_or(&kernel.image)
+}
+
+/// Keeps of the guest's memory what tells why the test failed, and says in words what is in it.
+fn look_back(judged: &mut Attempted, memory: &mut Memory, options: &Options, dir: &Path) {
+    judged.attempt.warnings.append(&mut memory.problems);
+    let failed = !judged.attempt.status.is_good();
+    if !options.keep.is_unlimited() {
+        if !failed && memory.crash.is_some() {
+            options.keep.give_back();
+        }
+        memory.tidy(dir, failed);
+    }
+    if let (Some(verdict), Some(snapshot), true) = (&mut judged.verdict, &memory.crash, failed) {
+        let described = describe(snapshot);
+        if let (Some(cause), Some(deadlock)) = (&mut judged.attempt.cause, described.deadlock) {
+            cause.push_str(&format!("; deadlock: {deadlock}"));
+        }
+        verdict.guest = described.lines;
+    }
 }
 
 fn judged(test: &Test, observation: &Observation, start: Instant) -> Attempted {
@@ -91,19 +187,36 @@ fn judged(test: &Test, observation: &Observation, start: Instant) -> Attempted {
     let boot = observation.boot.as_ref();
     let attempt = Attempt {
         boot_ms: boot.map(|boot| milliseconds(boot.after)),
-        warnings: boot.map(|boot| boot.warnings.clone()).unwrap_or_default(),
+        warnings: boot
+            .map(|boot| boot.warnings.clone())
+            .into_iter()
+            .flatten()
+            .chain(observation.lost.as_ref().map(ToString::to_string))
+            .collect(),
         ..summary(verdict.status, verdict.cause.clone(), start)
     };
     Attempted {
         attempt,
         steps: observation.steps.iter().map(step_result).collect(),
+        measures: measures(observation),
         verdict: Some(verdict),
+        build_log: String::new(),
     }
 }
 
 fn summary(status: Status, cause: Option<String>, start: Instant) -> Attempt {
     let duration_ms = milliseconds(start.elapsed());
-    Attempt { status, cause, duration_ms, boot_ms: None, warnings: Vec::new() }
+    Attempt {
+        status,
+        cause,
+        duration_ms,
+        forked: false,
+        boot_ms: None,
+        started_ms: 0,
+        worker: 0,
+        host: None,
+        warnings: Vec::new(),
+    }
 }
 
 /// Whole milliseconds of a duration.

@@ -7,8 +7,13 @@ use std::path::{Path, PathBuf};
 
 use chrono::{DateTime, Utc};
 
+use crate::results::digest;
+
 /// Runs kept in the default place; the oldest make room.
 const KEPT: usize = 50;
+
+/// Bytes of a file's name that leave room for a digest and the number of an attempt.
+const LONGEST_NAME: usize = 200;
 
 /// The directory of one run.
 #[derive(Debug, Clone)]
@@ -45,7 +50,8 @@ impl RunDir {
     /// # Errors
     /// When it cannot be made; the words name it.
     pub fn attempt(&self, test: &str, attempt: usize) -> io::Result<PathBuf> {
-        let name = if attempt == 1 { test.to_owned() } else { format!("{test}.{attempt}") };
+        let test = short(test);
+        let name = if attempt == 1 { test } else { format!("{test}.{attempt}") };
         let path = self.path.join(name);
         if path.exists() {
             fs::remove_dir_all(&path).map_err(|error| named(&error, &path))?;
@@ -53,6 +59,17 @@ impl RunDir {
         fs::create_dir_all(&path).map_err(|error| named(&error, &path))?;
         Ok(path)
     }
+}
+
+/// A test's id as a path. The last part of it names the cell, and may be longer than a file's name may be
+/// (NAME_MAX in limits.h); then a digest of all of it stands for what is cut off.
+fn short(test: &str) -> String {
+    let last = test.rfind('/').map_or(0, |slash| slash + 1);
+    if test.len() - last <= LONGEST_NAME {
+        return test.to_owned();
+    }
+    let end = test.floor_char_boundary(last + LONGEST_NAME);
+    format!("{}~{}", &test[..end], digest([test].into_iter()))
 }
 
 /// Writes a file of a run.
@@ -67,7 +84,11 @@ fn named(error: &io::Error, path: &Path) -> io::Error {
     io::Error::new(error.kind(), format!("cannot write {}: {error}", path.display()))
 }
 
-fn default_place() -> io::Result<PathBuf> {
+/// Where runs are kept when nothing says otherwise.
+///
+/// # Errors
+/// When the user has no home.
+pub fn default_place() -> io::Result<PathBuf> {
     let absolute = |name| env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
     let state = absolute("XDG_STATE_HOME")
         .or_else(|| absolute("HOME").map(|home| home.join(".local/state")));
@@ -101,6 +122,16 @@ mod tests {
         let second = run.attempt("oom/global", 2).unwrap();
         assert!(first.ends_with("oom/global") && first.is_dir());
         assert!(second.ends_with("oom/global.2") && second.is_dir());
+    }
+
+    #[test]
+    fn a_cell_with_a_long_name_has_a_directory_too() {
+        let dir = tempfile::tempdir().unwrap();
+        let run = RunDir::create(Some(dir.path()), Utc::now()).unwrap();
+        let id = |value: &str| format!("a/b[cmdline={}{value}]", "ä".repeat(200));
+        let paths = ["1", "2"].map(|value| run.attempt(&id(value), 2).unwrap());
+        assert!(paths[0] != paths[1] && paths[0].is_dir() && paths[1].is_dir());
+        assert!(paths[0].parent().unwrap().ends_with("a"));
     }
 
     #[test]

@@ -1,9 +1,9 @@
 //! From attempts to a test's result: retries, known failures, and the line that runs it again.
 
-use std::collections::BTreeMap;
 use std::path::Path;
 
 use super::attempt::{Attempted, FILES};
+use crate::memory::Memory;
 use crate::plan::Test;
 use crate::results::{Status, TestResult};
 use crate::scenario::model::Xfail;
@@ -19,15 +19,19 @@ pub fn result(
     let summaries: Vec<_> = attempts.iter().map(|attempted| attempted.attempt.clone()).collect();
     let statuses: Vec<Status> = summaries.iter().map(|attempt| attempt.status).collect();
     let last = attempts.pop();
-    let (verdict, steps) = last.map_or((None, Vec::new()), |last| (last.verdict, last.steps));
+    let (verdict, steps, measures, build_log) = last.map_or_else(Default::default, |last| {
+        (last.verdict, last.steps, last.measures, last.build_log)
+    });
     let (status, cause) = decide(&statuses, test.loaded.scenario.xfail.as_ref());
     let cause = cause.or_else(|| summaries.iter().rev().find_map(|attempt| attempt.cause.clone()));
-    let verdict = verdict.map(|v| (v.reports, v.expectations, v.metrics, v.excerpt));
-    let (reports, expectations, metrics, excerpt) = verdict.unwrap_or_default();
+    let verdict =
+        verdict.map(|v| (v.reports, v.expectations, v.metrics, v.excerpt, v.guest, v.ktap));
+    let (reports, expectations, metrics, excerpt, guest, ktap) = verdict.unwrap_or_default();
     TestResult {
         id: test.id.clone(),
         scenario: test.loaded.path.display().to_string(),
-        cell: BTreeMap::new(),
+        kernel: test.kernel.source.clone(),
+        cell: test.loaded.cell.map(),
         status,
         cause: cause.filter(|_| status != Status::Pass),
         duration_ms: summaries.iter().map(|attempt| attempt.duration_ms).sum(),
@@ -35,10 +39,14 @@ pub fn result(
         steps,
         reports,
         expectations,
+        ktap,
         metrics,
+        measures,
         artifacts: artifacts(last_dir, run_dir),
         repro,
+        build_log,
         excerpt,
+        guest,
     }
 }
 
@@ -72,7 +80,8 @@ fn decide(attempts: &[Status], xfail: Option<&Xfail>) -> (Status, Option<String>
 
 /// The files of an attempt that are there, relative to the run's directory.
 fn artifacts(dir: &Path, run_dir: &Path) -> Vec<String> {
-    let files = FILES.iter().map(|name| dir.join(name)).filter(|path| path.is_file());
+    let files = FILES.iter().map(|name| dir.join(name)).filter(|path| path.exists());
+    let files = files.chain(Memory::artifacts(dir));
     files.map(|path| path.strip_prefix(run_dir).unwrap_or(&path).display().to_string()).collect()
 }
 

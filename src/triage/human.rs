@@ -5,6 +5,8 @@ use std::io::{self, Write};
 use anstyle::{AnsiColor, Style as Ansi};
 use klog::{Class, Report};
 
+use super::Shown;
+
 const FAULT: Ansi = AnsiColor::Red.on_default().bold();
 const EVENT: Ansi = AnsiColor::Yellow.on_default().bold();
 const QUIET: Ansi = Ansi::new().dimmed();
@@ -26,8 +28,8 @@ pub struct Style {
 ///
 /// # Errors
 /// When `out` cannot be written.
-pub fn print(out: &mut impl Write, reports: &[Report], style: Style) -> io::Result<()> {
-    let mut ordered: Vec<&Report> = reports.iter().collect();
+pub fn print(out: &mut impl Write, reports: &[Shown], style: Style) -> io::Result<()> {
+    let mut ordered: Vec<&Shown> = reports.iter().collect();
     if style.newest_first {
         ordered.reverse();
     }
@@ -42,7 +44,8 @@ pub fn print(out: &mut impl Write, reports: &[Report], style: Style) -> io::Resu
     }
 }
 
-fn one(out: &mut impl Write, report: &Report, color: bool) -> io::Result<()> {
+fn one(out: &mut impl Write, shown: &Shown, color: bool) -> io::Result<()> {
+    let report = &shown.report;
     let paint = |style: Ansi, text: &str| {
         if color { format!("{style}{text}{style:#}") } else { text.to_owned() }
     };
@@ -59,11 +62,18 @@ fn one(out: &mut impl Write, report: &Report, color: bool) -> io::Result<()> {
     for line in circumstances(report) {
         writeln!(out, "         {line}")?;
     }
-    let shown = report.frames.iter().filter(|frame| frame.reliable).take(FRAMES);
-    for frame in shown {
-        writeln!(out, "           {}", frame_text(frame))?;
+    for line in place_lines(shown, FRAMES) {
+        writeln!(out, "           {line}")?;
     }
     Ok(())
+}
+
+/// The instruction that trapped and those around it, where it stood, and the stack.
+pub(super) fn place_lines(shown: &Shown, frames: usize) -> Vec<String> {
+    let mut lines: Vec<String> = shown.symbols.clone().into_iter().collect();
+    lines.extend(shown.code_lines());
+    lines.extend(shown.place(frames).iter().map(ToString::to_string));
+    lines
 }
 
 fn label(report: &Report) -> (&'static str, Ansi) {
@@ -91,18 +101,4 @@ pub(super) fn circumstances(report: &Report) -> Vec<String> {
     );
     lines.extend(report.corruption.as_ref().map(|why| format!("incomplete: {why}")));
     lines
-}
-
-/// `function+0x1/0x2 [module] file:line`
-pub(super) fn frame_text(frame: &klog::Frame) -> String {
-    let mut text = frame.function.clone();
-    if let (Some(offset), Some(size)) = (frame.offset, frame.size) {
-        text.push_str(&format!("+{offset:#x}/{size:#x}"));
-    }
-    text.extend(frame.module.as_ref().map(|module| format!(" [{module}]")));
-    text.extend(frame.location.as_ref().map(|location| format!(" {location}")));
-    if frame.inlined {
-        text.push_str(" [inlined]");
-    }
-    text
 }

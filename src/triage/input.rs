@@ -96,7 +96,7 @@ fn scan(mut log: impl Read, name: &str) -> Result<Vec<Report>, InputError> {
 
 fn into_report(item: Item) -> Option<Report> {
     match item {
-        Item::Report(report) => Some(report),
+        Item::Report(report) => Some(*report),
         Item::Record(_) => None,
     }
 }

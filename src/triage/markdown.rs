@@ -2,9 +2,8 @@
 
 use std::io::{self, Write};
 
-use klog::Report;
-
-use super::human::{circumstances, frame_text};
+use super::Shown;
+use super::human::{circumstances, place_lines};
 
 /// Frames of the stack that are shown.
 const FRAMES: usize = 20;
@@ -13,7 +12,7 @@ const FRAMES: usize = 20;
 ///
 /// # Errors
 /// When `out` cannot be written.
-pub fn print(out: &mut impl Write, reports: &[Report]) -> io::Result<()> {
+pub fn print(out: &mut impl Write, reports: &[Shown]) -> io::Result<()> {
     writeln!(out, "# Kernel reports: {}", reports.len())?;
     for report in reports {
         one(out, report)?;
@@ -21,7 +20,8 @@ pub fn print(out: &mut impl Write, reports: &[Report]) -> io::Result<()> {
     Ok(())
 }
 
-fn one(out: &mut impl Write, report: &Report) -> io::Result<()> {
+fn one(out: &mut impl Write, shown: &Shown) -> io::Result<()> {
+    let report = &shown.report;
     let explanation = klog::explain(&report.kind);
     writeln!(out, "\n## {}\n", escaped(&report.title))?;
     writeln!(out, "{} ([{}]({}))\n", explanation.text, report.kind, explanation.link)?;
@@ -29,12 +29,13 @@ fn one(out: &mut impl Write, report: &Report) -> io::Result<()> {
         writeln!(out, "- {}", escaped(&line))?;
     }
     writeln!(out, "- fingerprint `{}`", report.fingerprint)?;
-    if report.frames.is_empty() {
+    let lines = place_lines(shown, FRAMES);
+    if lines.is_empty() {
         return Ok(());
     }
     writeln!(out, "\n```")?;
-    for frame in report.frames.iter().filter(|frame| frame.reliable).take(FRAMES) {
-        writeln!(out, "{}", frame_text(frame).replace("```", "'''"))?;
+    for line in lines {
+        writeln!(out, "{}", line.replace("```", "'''"))?;
     }
     writeln!(out, "```")
 }

@@ -1,17 +1,24 @@
 //! Each expectation against what was seen.
 
+use std::slice;
+use std::sync::Arc;
+
 use cel::{Context, Value};
 use serde_json::json;
 
+use super::memory::Views;
 use super::{excuse, explain, scope};
 use crate::results::ExpectationResult;
-use crate::run::{Halt, Line, Observation, Seen, StepRun};
-use crate::scenario::model::{Cel, Expectation, Form, Pattern, ReportMatch, Scenario, Stopped};
+use crate::run::{Halt, Line, Observation, Seen, StepRun, speaks_of_memory};
+use crate::scenario::model::{
+    Cel, Expectation, Form, Mentions, Pattern, ReportMatch, Scenario, Stopped,
+};
 use vmm::Stop;
 
 /// All expectations of a scenario and of its steps, in the order of the file.
 pub fn check_all(scenario: &Scenario, seen: &Observation) -> Vec<ExpectationResult> {
-    let context = scope::context(seen);
+    let scope = |step| memory_scope(scenario, seen, step);
+    let context = scope(None);
     let whole = scenario.expect.iter().map(|expectation| (expectation, None));
     let of_steps = scenario.steps.iter().flat_map(|step| {
         let run = seen.steps.iter().find(|run| run.id == step.id);
@@ -20,10 +27,37 @@ pub fn check_all(scenario: &Scenario, seen: &Observation) -> Vec<ExpectationResu
     of_steps
         .chain(whole)
         .map(|(expectation, step)| {
-            let check = Check { seen, step, context: context.as_ref() };
-            check.result(expectation)
+            // A step's expectations see memory as the step left it.
+            let own = step.filter(|_| speaks_of_memory(slice::from_ref(expectation)));
+            let own = own.map(|step| scope(Some(step.id.as_str())));
+            let context = own.as_ref().unwrap_or(&context).as_ref();
+            Check { seen, step, context }.result(expectation)
         })
         .collect()
+}
+
+/// Everything that was seen, and of memory what the expectations speak of.
+fn memory_scope(
+    scenario: &Scenario,
+    seen: &Observation,
+    step: Option<&str>,
+) -> Result<Context<'static, 'static>, String> {
+    let mut context = scope::context(seen)?;
+    let of_steps = scenario.steps.iter().flat_map(|step| &step.expect);
+    let mentions: Vec<Mentions> =
+        scenario.expect.iter().chain(of_steps).filter_map(cel).map(Cel::mentions).collect();
+    if mentions.iter().any(|it| it.memory() || !it.snapshots.is_empty()) {
+        let wanted = mentions.into_iter().flat_map(|mentions| mentions.members).collect();
+        Arc::new(Views::of(&seen.memory, step)).add_to(&mut context, &wanted)?;
+    }
+    Ok(context)
+}
+
+fn cel(expectation: &Expectation) -> Option<&Cel> {
+    match &expectation.form {
+        Form::Cel(cel) => Some(cel),
+        _ => None,
+    }
 }
 
 struct Check<'a> {
@@ -125,11 +159,21 @@ impl Check<'_> {
         }
     }
 
+    fn step_id(&self) -> Option<&str> {
+        self.step.map(|step| step.id.as_str())
+    }
+
     fn cel(&self, cel: &Cel) -> Complaints {
         let context = match self.context {
             Ok(context) => context,
             Err(error) => return vec![error.clone()],
         };
+        if cel.mentions().memory() && !Views::of(&self.seen.memory, self.step_id()).has_now() {
+            let missed = self.seen.memory.problems.join("; ");
+            return vec![
+                format!("the guest's memory was not saved {missed}").trim_end().to_owned(),
+            ];
+        }
         match cel.program.execute(context) {
             Ok(Value::Bool(true)) => Vec::new(),
             Ok(Value::Bool(false)) => explain::explain(cel.program.expression(), context),

@@ -4,8 +4,8 @@ use chrono::NaiveDate;
 use vmm::Stop;
 
 use super::excuse::{self, Excuse, Judged};
-use super::{excerpt, expectations, scope};
-use crate::results::{ExpectationResult, ReportResult, Status, StepStatus};
+use super::{detectors, excerpt, expectations, ktap, loading, scope};
+use crate::results::{ExpectationResult, KtapResult, ReportResult, Status, StepStatus};
 use crate::run::{Halt, Observation, StepRun};
 use crate::scenario::model::{Expectation, Form, Scenario, Stopped};
 
@@ -19,10 +19,14 @@ pub struct Verdict {
     pub reports: Vec<ReportResult>,
     /// Every expectation.
     pub expectations: Vec<ExpectationResult>,
+    /// Every test of a module.
+    pub ktap: Vec<KtapResult>,
     /// Numbers.
     pub metrics: std::collections::BTreeMap<String, f64>,
     /// Console lines around the cause.
     pub excerpt: Vec<String>,
+    /// State of the guest when it stopped, from its memory.
+    pub guest: Vec<String>,
 }
 
 /// One thing that speaks against a pass.
@@ -42,9 +46,12 @@ pub fn judge(scenario: &Scenario, seen: &Observation, today: NaiveDate) -> Verdi
     // death; a death explains steps and expectations that failed.
     let charges = [
         host_fault(seen),
-        unexpected_report(&judged, seen, death.as_ref()),
+        unexpected_report(&judged, seen, death.as_ref())
+            .map(|charge| inconclusive(scenario, &judged, charge)),
         death,
         failed_step(scenario, seen),
+        loading::unknown_parameter(seen).map(plain_failure),
+        ktap::complaint(seen).map(plain_failure),
         failed_expectation(&expectations, seen),
     ];
     let charge = charges.into_iter().flatten().next();
@@ -57,9 +64,15 @@ pub fn judge(scenario: &Scenario, seen: &Observation, today: NaiveDate) -> Verdi
         cause,
         reports: judged.iter().map(report_result).collect(),
         expectations,
+        ktap: seen.ktap.iter().flat_map(ktap::results).collect(),
         metrics: scope::metrics(seen),
         excerpt,
+        guest: Vec::new(),
     }
+}
+
+fn plain_failure(cause: String) -> Charge {
+    Charge { status: Status::Fail, cause, excerpt: Vec::new() }
 }
 
 fn host_fault(seen: &Observation) -> Option<Charge> {
@@ -92,6 +105,23 @@ fn unexpected_report(
         cause: format!("kernel report {}{at}: {}{then}", report.kind, report.title),
         excerpt: excerpt::around(&seen.console, report.start, report.end),
     })
+}
+
+/// Where a detector that the scenario depends on was lost, and nothing worse was reported, nobody can tell.
+fn inconclusive(scenario: &Scenario, judged: &[Judged], charge: Charge) -> Charge {
+    let first = leading(judged).map(|judged| &judged.seen.report);
+    let lost = first.filter(|_| charge.status == Status::Fail).and_then(detectors::lost);
+    match lost.filter(|detector| detectors::depends(scenario, detector)) {
+        Some(detector) => Charge {
+            status: Status::Error,
+            cause: format!(
+                "inconclusive: {detector}, which the scenario depends on, is off: {}",
+                charge.cause
+            ),
+            excerpt: charge.excerpt,
+        },
+        None => charge,
+    }
 }
 
 /// The first report that nothing excuses. A detector that was switched off is a lesser thing than
@@ -157,7 +187,10 @@ fn failed_step(scenario: &Scenario, seen: &Observation) -> Option<Charge> {
             format!("exited with {}", ended.code.unwrap_or_default())
         }
         (Some(ended), _) => format!("was ended by signal {}", ended.signal.unwrap_or_default()),
-        (None, Some(message)) => format!("failed: {message}"),
+        (None, Some(message)) => match loading::why(seen, step) {
+            Some(why) => format!("failed: {message}; {why}"),
+            None => format!("failed: {message}"),
+        },
         (None, None) => "did not end".to_owned(),
     };
     Some(Charge {
@@ -207,5 +240,8 @@ fn report_result(judged: &Judged) -> ReportResult {
         corrupted: report.corrupted,
         start: report.start,
         end: report.end,
+        code: Vec::new(),
+        frames: Vec::new(),
+        symbols: None,
     }
 }

@@ -7,6 +7,8 @@ use cel::Context;
 use klog::Class;
 use serde_json::{Map, Value, json};
 
+use super::ktap;
+use crate::results::KtapResult;
 use crate::run::{Observation, Seen, StepRun};
 use crate::scenario::model::Taint;
 
@@ -19,7 +21,7 @@ pub fn context(observation: &Observation) -> Result<Context<'static, 'static>, S
     Ok(context)
 }
 
-fn values(observation: &Observation) -> [(&'static str, Value); 7] {
+fn values(observation: &Observation) -> [(&'static str, Value); 8] {
     let reports = &observation.console.reports;
     let events = reports.iter().filter(|seen| seen.report.class == Class::Event);
     let lines = observation.console.lines.iter();
@@ -27,11 +29,17 @@ fn values(observation: &Observation) -> [(&'static str, Value); 7] {
         ("reports", reports.iter().map(report).collect()),
         ("events", events.map(report).collect()),
         ("console", lines.map(|line| json!(line.record.text)).collect()),
+        ("ktap", json!(seen_ktap(observation))),
         ("steps", steps(&observation.steps)),
         ("metrics", json!(metrics(observation))),
         ("taint", json!(taint(observation).map(|taint| taint.to_string()))),
         ("boot", json!(observation.boot.as_ref().map(|boot| json!({ "release": boot.release })))),
     ]
+}
+
+/// Every test that modules reported.
+fn seen_ktap(observation: &Observation) -> Vec<KtapResult> {
+    observation.ktap.iter().flat_map(ktap::results).collect()
 }
 
 fn report(seen: &Seen) -> Value {
@@ -72,13 +80,15 @@ pub fn taint(observation: &Observation) -> Option<Taint> {
     observation.after.as_ref().map(|sample| Taint(sample.taint))
 }
 
-/// Numbers of the whole run: `boot_ms`, the counters at the end by their names, and what the
+/// Numbers of the whole run: `boot_ms`, what the machine counted as `machine.NAME`, the counters at the end by their names, and what the
 /// counters of vmstat and PSI grew by since the first step, as `delta.NAME`.
 pub fn metrics(observation: &Observation) -> BTreeMap<String, f64> {
     let mut metrics = BTreeMap::new();
     if let Some(boot) = &observation.boot {
         metrics.insert("boot_ms".to_owned(), boot.after.as_secs_f64() * 1000.0);
     }
+    let counted = observation.counted.iter();
+    metrics.extend(counted.map(|(name, value)| (format!("machine.{name}"), *value)));
     if let Some(after) = &observation.after {
         metrics.extend(after.values.clone());
         if let Some(before) = &observation.before {

@@ -29,7 +29,7 @@ def kernel_image() -> str:
     cache = os.environ.get("KHARNESS_CACHE") or os.path.join(
         os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache"), "kharness"
     )
-    images = sorted(glob.glob(f"{cache}/kernels/debian-*/boot/vmlinuz-*"))
+    images = sorted(glob.glob(f"{cache}/kernels/debian-*-amd64/boot/vmlinuz-*"))
     if not images:
         sys.exit("no kernel in the cache: run `kharness kernel fetch debian`")
     return images[-1]

@@ -102,3 +102,11 @@ fn a_host_without_kvm_emulates_and_says_why() {
     let insisted = bench.run(arguments.iter().chain(&["--backend", "kvm"]));
     insisted.assert_code(3).assert_told(&["backend kvm: ", "/nonexistent/kvm is not there"]);
 }
+
+#[test]
+fn a_disk_image_that_is_not_there_is_an_error_that_names_it() {
+    let bench = Bench::with("disk", "machine: { disks: [{ from: none.img }] }\nexpect: ['true']\n");
+    let outcome = bench.run::<&str>([]);
+    outcome.assert_code(3).assert_told(&["none.img: No such file or directory"]);
+    assert_eq!(text(outcome.result("disk"), "status"), "error");
+}

@@ -64,8 +64,13 @@ impl Bench {
 
     /// `kharness run` of all scenarios.
     pub fn command(&self) -> Command {
+        self.command_of(self.arguments())
+    }
+
+    /// `kharness` with other words, here.
+    pub fn command_of<I: AsRef<OsStr>>(&self, words: impl IntoIterator<Item = I>) -> Command {
         let mut command = Command::new(KHARNESS);
-        command.args(self.arguments());
+        command.args(words);
         self.in_place(&mut command);
         command
     }
@@ -146,12 +151,17 @@ pub fn kernel() -> &'static Value {
     static KERNEL: OnceLock<Value> = OnceLock::new();
     KERNEL.get_or_init(|| {
         let name = std::env::var("KHARNESS_KERNEL").unwrap_or_else(|_| "debian".into());
-        let show =
-            Command::new(KHARNESS).args(["kernel", "show", &name, "--json"]).output().unwrap();
-        let told = String::from_utf8_lossy(&show.stderr);
-        assert!(show.status.success(), "no kernel to test with: {told}");
-        serde_json::from_slice(&show.stdout).unwrap()
+        kernel_of("x86_64", &name)
     })
+}
+
+/// What the command says of the kernel `name` for `arch`.
+pub fn kernel_of(arch: &str, name: &str) -> Value {
+    let show = ["kernel", "show", name, "--arch", arch, "--json"];
+    let show = Command::new(KHARNESS).args(show).output().unwrap();
+    let told = String::from_utf8_lossy(&show.stderr);
+    assert!(show.status.success(), "no kernel to test with: {told}");
+    serde_json::from_slice(&show.stdout).unwrap()
 }
 
 /// Fails the test, with words on what to do, where no guest can be booted.

@@ -8,13 +8,30 @@
 
 #![allow(clippy::unwrap_used, reason = "helpers of tests")]
 
+mod aarch64;
 mod bad_host;
 mod bad_kernel;
 mod bench;
+mod blind;
+mod debugger;
 mod false_green;
 mod false_red;
+mod forks;
+mod gate;
+mod inspection;
 mod interruption;
+mod landing;
+mod machine;
+mod matrix;
+mod modules;
+mod mutation;
+mod nested;
 mod processes;
+mod project;
 mod results;
+mod rounds;
+mod shell;
 mod statuses;
+mod trees;
+mod tutorial;
 mod unbootable;

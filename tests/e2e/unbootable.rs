@@ -3,16 +3,51 @@
 use std::fs;
 use std::path::Path;
 
-use crate::bench::{kernel, text};
+use crate::bench::{kernel, kernel_of, text};
+use crate::machine::Machine;
 
-/// Writes a copy of the kernel under test to `path` whose first instructions, from the PVH entry
-/// point on, are `code` over and over. Gives the path as text.
-pub fn vmlinux(path: &Path, code: &[u8]) -> String {
+/// Writes a copy of the kernel under test to `path` that does nothing, without an interrupt to wake
+/// it. Gives the path as text.
+pub fn halting(on: &Machine, path: &Path) -> String {
+    match on.is_pc() {
+        // hlt
+        true => vmlinux(path, &[0xf4]),
+        // wfi, and back to it: the stop of an Arm CPU is a hint only.
+        false => image(path, &[0xd503_207f, 0x17ff_ffff]),
+    }
+}
+
+/// Writes a copy whose first instruction is none, and which has no handler for that.
+pub fn faulting(on: &Machine, path: &Path) -> String {
+    match on.is_pc() {
+        // ud2
+        true => vmlinux(path, &[0x0f, 0x0b]),
+        // udf #0
+        false => image(path, &[0]),
+    }
+}
+
+/// An arm64 Image is entered at its first byte (Documentation/arch/arm64/booting.rst).
+fn image(path: &Path, code: &[u32]) -> String {
+    let mut image = fs::read(text(&kernel_of("aarch64", "debian"), "image")).unwrap();
+    let code = code.iter().flat_map(|word| word.to_le_bytes());
+    for (byte, code) in image.iter_mut().zip(code) {
+        *byte = code;
+    }
+    write(path, &image)
+}
+
+/// From the PVH entry point on, the instructions are `code` over and over.
+fn vmlinux(path: &Path, code: &[u8]) -> String {
     let mut image = fs::read(text(kernel(), "vmlinux")).unwrap();
     let start = file_offset(&image, pvh_entry(&image));
     for (byte, code) in image[start..start + 64].iter_mut().zip(code.iter().cycle()) {
         *byte = *code;
     }
+    write(path, &image)
+}
+
+fn write(path: &Path, image: &[u8]) -> String {
     fs::write(path, image).unwrap();
     path.to_str().unwrap().to_owned()
 }

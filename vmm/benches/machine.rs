@@ -36,11 +36,16 @@ impl Guest {
     fn new(code: &[u8], data: &[u8], cpus: u32) -> Self {
         let dir = tempfile::tempdir().expect("a directory for the image");
         let config = Config {
+            model: vmm::Model::Pc,
+            device_tree: None,
             kernel: elf::write(&dir, &elf::image(code, data, false)),
             initramfs: Vec::new(),
             cmdline: String::new(),
             cpus,
             memory: 256 << 20,
+            disks: Vec::new(),
+            nested: false,
+            paused: false,
             dir: dir.path().into(),
         };
         Self { config, _dir: dir }

@@ -7,7 +7,8 @@
 //! ```
 //!
 //! What the agent sends on the control channel goes to the file `--control-out`.
-//! At the end it prints why the machine stopped, how long it ran, and how often the guest came out.
+//! At the end it prints why the machine stopped, how long it ran, how often the guest came out by kind, and the
+//! time until the guest ran, which it tells also where the guest comes to nothing.
 
 use std::error::Error;
 use std::fs::File;
@@ -51,8 +52,8 @@ fn run() -> Result<Stop, Box<dyn Error>> {
     machine.send_control(request.control_in.as_bytes())?;
     let stop = follow(&mut machine, &events, &mut request.control_out, start + PATIENCE)?;
     println!("\nboot: stopped by {stop:?} after {:?}; machine made in {made:?}", start.elapsed());
-    for (kind, count) in machine.exits() {
-        println!("boot: {count} exits: {}", kind.name());
+    for (name, value) in machine.metrics() {
+        println!("boot: {name} {value}");
     }
     Ok(stop)
 }
@@ -62,11 +63,16 @@ fn parse(mut args: impl Iterator<Item = String>) -> Result<Option<Request>, Box<
     let mut control_in = String::new();
     let mut control_out: Box<dyn Write> = Box::new(std::io::sink());
     let mut config = Config {
+        model: vmm::Model::Pc,
+        device_tree: None,
         kernel: PathBuf::new(),
         initramfs: Vec::new(),
         cmdline: String::new(),
         cpus: 1,
         memory: 256 << 20,
+        disks: Vec::new(),
+        nested: false,
+        paused: false,
         dir: std::env::temp_dir(),
     };
     while let Some(name) = args.next() {

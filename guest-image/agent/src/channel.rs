@@ -4,7 +4,7 @@ use std::fs::File;
 use std::io::Write;
 use std::sync::{Mutex, PoisonError};
 
-use agent_protocol::{Message, Outcome, encode};
+use agent_protocol::{Framing, Message, Outcome, encode};
 
 use crate::failure::Answer;
 use crate::power;
@@ -13,17 +13,18 @@ use crate::power;
 /// with it the program whose output it sends: nothing piles up in the guest.
 pub struct Channel {
     out: Mutex<File>,
+    framing: Framing,
 }
 
 impl Channel {
     /// A channel that writes to `out`.
-    pub fn new(out: File) -> Self {
-        Self { out: Mutex::new(out) }
+    pub fn new(out: File, framing: Framing) -> Self {
+        Self { out: Mutex::new(out), framing }
     }
 
     /// Sends one message. Without its channel the agent has no use: the machine goes off.
     pub fn send(&self, message: &Message) {
-        let Ok(line) = encode(message) else {
+        let Ok(line) = encode(message, self.framing) else {
             return;
         };
         let mut out = self.out.lock().unwrap_or_else(PoisonError::into_inner);

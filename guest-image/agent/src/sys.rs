@@ -1,7 +1,9 @@
 //! The system calls that have no safe wrapper elsewhere, and all `unsafe` code of the agent.
 
+use std::fs::File;
 use std::io;
 use std::mem::{MaybeUninit, size_of};
+use std::os::fd::AsRawFd;
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::process::{Command, ExitStatus};
 use std::time::Duration;
@@ -149,6 +151,14 @@ pub fn fork_single(child: impl FnOnce()) -> io::Result<()> {
         }
         _ => Ok(()),
     }
+}
+
+/// Has the random number generator take in what was written to `urandom` now, instead of within
+/// minutes: `RNDRESEEDCRNG`, `_IO('R', 0x07)` in include/uapi/linux/random.h.
+pub fn reseed(urandom: &File) -> io::Result<()> {
+    const RNDRESEEDCRNG: libc::Ioctl = 0x5207;
+    // SAFETY: the request has no argument.
+    check(unsafe { libc::ioctl(urandom.as_raw_fd(), RNDRESEEDCRNG) }.into())
 }
 
 fn check(result: libc::c_long) -> io::Result<()> {

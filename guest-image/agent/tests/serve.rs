@@ -5,7 +5,7 @@ mod support;
 
 use std::time::{Duration, Instant};
 
-use agent_protocol::{Command, Data, Message, Op, Outcome, Stream, VERSION};
+use agent_protocol::{Command, Data, Message, Op, Outcome, Stream, TerminalSize, VERSION};
 use support::Agent;
 
 fn command(argv: &[&str]) -> Command {
@@ -242,4 +242,37 @@ fn outside_of_a_guest_power_off_only_ends_the_agent() {
     let mut agent = Agent::start();
     agent.send(Op::PowerOff);
     assert_eq!(agent.close(), Some(0));
+}
+
+fn holds(data: &Data, bytes: &[u8]) -> bool {
+    data.as_bytes().windows(bytes.len()).any(|part| part == bytes)
+}
+
+#[test]
+fn a_program_with_a_terminal_is_typed_to_and_sees_its_size() {
+    let mut agent = Agent::start();
+    let script = "trap 'stty size' WINCH; tty; stty size; read word; echo got $word; read word";
+    let terminal = Some(TerminalSize { rows: 31, columns: 97 });
+    let id = agent.send(Op::Run(Command { terminal, ..shell(script) }));
+    agent.ask(Op::Type { target: id, data: Data::Text("something\n".into()) });
+    agent.until(|message| matches!(message, Message::Output { data, .. } if holds(data, b"got")));
+    agent.ask(Op::Resize { target: id, size: TerminalSize { rows: 24, columns: 80 } });
+    agent.ask(Op::Type { target: id, data: Data::Text("\n".into()) });
+    assert_eq!(agent.ended(id).code, Some(0));
+    let told = String::from_utf8(agent.output(id, Stream::Stdout)).unwrap();
+    for words in ["/dev/pts/", "31 97", "got something", "24 80"] {
+        assert!(told.contains(words), "no {words}: {told}");
+    }
+    let late = agent.ask(Op::Type { target: id, data: Data::Text("x".into()) });
+    assert!(matches!(late, Outcome::Failed(_)), "{late:?}");
+}
+
+#[test]
+fn a_key_that_interrupts_reaches_the_program_in_the_foreground() {
+    let mut agent = Agent::start();
+    let terminal = Some(TerminalSize { rows: 24, columns: 80 });
+    let id = agent.send(Op::Run(Command { terminal, ..shell("echo ready; exec sleep 1000") }));
+    agent.until(|message| matches!(message, Message::Output { .. }));
+    agent.ask(Op::Type { target: id, data: Data::Text("\u{3}".into()) });
+    assert_eq!(agent.ended(id).signal, Some(2));
 }

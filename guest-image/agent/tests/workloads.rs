@@ -51,6 +51,15 @@ fn spinners_share_their_cpu() {
 }
 
 #[test]
+fn every_wake_up_is_measured() {
+    let output = run(&["kh-latency", "--for", "100ms", "--interval", "5ms", "--cpu", "0"]);
+    let lines = lines(&output);
+    assert_eq!(lines[0]["wakeups"], 20);
+    let of = |name: &str| lines[0][name].as_f64().unwrap();
+    assert!(0.0 < of("min_us") && of("min_us") <= of("p99_us") && of("p99_us") <= of("max_us"));
+}
+
+#[test]
 fn arguments_that_make_no_sense_end_with_usage() {
     for arguments in [
         &["kh-hog"][..],
@@ -58,6 +67,7 @@ fn arguments_that_make_no_sense_end_with_usage() {
         &["kh-hog", "--size", "1MiB", "--forever"],
         &["kh-forkstorm", "--number", "1", "--width", "0"],
         &["kh-spin", "--for", "1s", "--task", "fifo"],
+        &["kh-latency", "--for", "1ms", "--interval", "1s"],
     ] {
         let output = run(arguments);
         assert_eq!(output.status.code(), Some(2), "{arguments:?}");

@@ -43,6 +43,20 @@ pub enum Op {
         /// Id of the `Spawn` request.
         target: u64,
     },
+    /// Type into the terminal of a program that has one.
+    Type {
+        /// Id of the `Run` or `Spawn` request.
+        target: u64,
+        /// What the keys send.
+        data: Data,
+    },
+    /// Change the size of the terminal of a program that has one.
+    Resize {
+        /// Id of the `Run` or `Spawn` request.
+        target: u64,
+        /// The new size.
+        size: TerminalSize,
+    },
     /// Set scheduling attributes of a spawned program: of all threads that it has by then.
     Sched {
         /// Id of the `Spawn` request.
@@ -90,6 +104,16 @@ pub enum Op {
     },
     /// Take one sample of the guest's counters.
     Sample,
+    /// Go on as a copy of the guest that was booted: every copy wakes up with the same clock and
+    /// the same random numbers to come.
+    Resume {
+        /// What `CLOCK_REALTIME` is set to: nanoseconds since 1970. It goes on as it is where there is none.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        wall_ns: Option<u64>,
+        /// Mixed into the kernel's random numbers, which differ from then on for different seeds.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        seed: Option<u64>,
+    },
     /// Put a file into the guest.
     Put {
         /// Absolute path; parents are made.
@@ -114,12 +138,25 @@ pub struct Command {
     /// Bytes for its standard input, which is empty otherwise.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stdin: Option<Data>,
+    /// Gives it a terminal of this size for its input and all its output, which then comes as
+    /// standard output; `stdin` has no meaning then.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub terminal: Option<TerminalSize>,
     /// Scheduling attributes, set before the program runs.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sched: Option<Sched>,
     /// Value for its `/proc/self/oom_score_adj`; the agent's own is -1000 and is not inherited.
     #[serde(default)]
     pub oom_score_adj: i32,
+}
+
+/// Size of a terminal: `struct winsize` of ioctl_tty(2).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TerminalSize {
+    /// Lines.
+    pub rows: u16,
+    /// Characters in a line.
+    pub columns: u16,
 }
 
 /// Scheduling attributes; what is absent stays as it is. See `sched_setattr(2)`.

@@ -1,5 +1,6 @@
 //! The base: what a guest needs to come up, and the programs that it runs.
 
+use std::fs;
 use std::path::Path;
 
 use agent_protocol::layout;
@@ -33,20 +34,30 @@ const DIRECTORIES: [(&str, u32); 11] = [
 /// The base archive of `spec`.
 pub fn archive(spec: &ImageSpec) -> Result<Archive, ImageError> {
     let mut archive = Archive::new();
-    skeleton(&mut archive)?;
+    skeleton(&mut archive, agent_of(spec)?)?;
     let mut list = String::new();
     for module in &spec.boot_modules {
         list += &add_module(&mut archive, module)?;
         list.push('\n');
     }
     archive.file(layout::BOOT_MODULES, 0o644, list.into_bytes())?;
-    for program in &spec.programs {
-        if !agent::WORKLOADS.contains(&program.as_str()) {
-            pack::program(&mut archive, program)?;
+    let wanted = spec.programs.iter().filter(|name| !agent::WORKLOADS.contains(&name.as_str()));
+    match &spec.foreign {
+        Some(foreign) => pack::foreign(&mut archive, foreign, wanted)?,
+        None => {
+            for program in wanted {
+                pack::program(&mut archive, program)?;
+            }
+            pack::shell(&mut archive)?;
         }
     }
-    pack::shell(&mut archive)?;
     Ok(archive)
+}
+
+fn agent_of(spec: &ImageSpec) -> Result<Vec<u8>, ImageError> {
+    let Some(foreign) = &spec.foreign else { return Ok(agent::BINARY.to_vec()) };
+    let path = &foreign.agent;
+    fs::read(path).map_err(|source| ImageError::Read { path: path.clone(), source })
 }
 
 /// Adds a kernel module of the host, decompressed; gives its path in the guest.
@@ -57,7 +68,7 @@ pub fn add_module(archive: &mut Archive, file: &Path) -> Result<String, ImageErr
     Ok(path)
 }
 
-fn skeleton(archive: &mut Archive) -> Result<(), ImageError> {
+fn skeleton(archive: &mut Archive, agent: Vec<u8>) -> Result<(), ImageError> {
     for (path, permissions) in DIRECTORIES {
         archive.directory(path, permissions)?;
     }
@@ -65,7 +76,7 @@ fn skeleton(archive: &mut Archive) -> Result<(), ImageError> {
     // Documentation/admin-guide/devices.txt.
     archive.char_device("/dev/console", 0o600, (5, 1))?;
     archive.char_device("/dev/null", 0o666, (1, 3))?;
-    archive.file(INIT, 0o755, agent::BINARY.to_vec())?;
+    archive.file(INIT, 0o755, agent)?;
     for name in agent::WORKLOADS {
         archive.symlink(&format!("/bin/{name}"), INIT)?;
     }

@@ -9,6 +9,7 @@ use walkdir::WalkDir;
 
 use crate::image::{GuestFile, ImageError, ImageSpec, Module, Source, base};
 use crate::initramfs::Archive;
+use crate::pack::program_as;
 
 /// The overlay of `spec`; none if nothing is in it.
 pub fn archive(spec: &ImageSpec) -> Result<Option<Archive>, ImageError> {
@@ -41,6 +42,7 @@ fn add_file(archive: &mut Archive, file: &GuestFile) -> Result<(), ImageError> {
             archive.file(&file.path, file.mode.unwrap_or(0o644), bytes.clone())?;
             Ok(())
         }
+        Source::Program(host) => Ok(program_as(archive, host, &file.path)?),
         Source::Host(host) if host.is_dir() => add_tree(archive, &file.path, host),
         Source::Host(host) => add_host_file(archive, &file.path, file.mode, host),
     }

@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use crate::foreign::Foreign;
 use crate::image::{ImageError, base, overlay, store};
 use crate::initramfs::Compression;
 
@@ -19,6 +20,9 @@ pub struct ImageSpec {
     pub boot_modules: Vec<PathBuf>,
     /// Kernel modules for `load` requests.
     pub modules: Vec<Module>,
+    /// Programs of the guest's architecture, when it is not this host's: then none of the host's
+    /// serves.
+    pub foreign: Option<Foreign>,
     /// Compression of both archives.
     pub compression: Compression,
 }
@@ -49,6 +53,8 @@ pub struct GuestFile {
 pub enum Source {
     /// A file on the host. A directory is copied with all that is in it.
     Host(PathBuf),
+    /// A program of the host, which brings its shared libraries.
+    Program(PathBuf),
     /// These bytes.
     Bytes(Vec<u8>),
 }
@@ -61,6 +67,24 @@ pub struct Image {
 }
 
 impl ImageSpec {
+    /// What holds all of both; none where they put different things in one place.
+    #[must_use]
+    pub fn join(&self, other: &Self) -> Option<Self> {
+        let boots_alike =
+            self.boot_modules == other.boot_modules && self.compression == other.compression;
+        let boots_alike = boots_alike && self.foreign == other.foreign;
+        let mut joined = self.clone();
+        for program in &other.programs {
+            if !joined.programs.contains(program) {
+                joined.programs.push(program.clone());
+            }
+        }
+        let agree = boots_alike
+            && merge(&mut joined.files, &other.files, |a, b| a.path == b.path)
+            && merge(&mut joined.modules, &other.modules, |a, b| a.name == b.name);
+        agree.then_some(joined)
+    }
+
     /// Writes the image's archives: the base, with agent, boot modules and programs, into
     /// `cache`, under the hash of its contents; the overlay, with modules and files, into `run`.
     /// Both directories are made if missing.
@@ -76,6 +100,22 @@ impl ImageSpec {
         }
         Ok(Image { initramfs })
     }
+}
+
+/// Adds what is new; whether all that stands for the same is equal.
+fn merge<T: Clone + PartialEq>(
+    into: &mut Vec<T>,
+    from: &[T],
+    same: impl Fn(&T, &T) -> bool,
+) -> bool {
+    for new in from {
+        match into.iter().find(|old| same(old, new)) {
+            Some(old) if old != new => return false,
+            Some(_) => {}
+            None => into.push(new.clone()),
+        }
+    }
+    true
 }
 
 #[cfg(test)]

@@ -36,6 +36,43 @@ impl Arch {
         }
     }
 
+    /// The kernel's name for it: make's `ARCH`.
+    #[must_use]
+    pub fn kernel_name(self) -> &'static str {
+        match self {
+            Self::X86_64 => "x86",
+            Self::Aarch64 => "arm64",
+        }
+    }
+
+    /// Prefix of the names of its binary utilities, where the host's own do not serve.
+    #[must_use]
+    pub fn cross_prefix(self) -> Option<&'static str> {
+        match self {
+            _ if Self::host() == Some(self) => None,
+            Self::X86_64 => Some("x86_64-linux-gnu-"),
+            Self::Aarch64 => Some("aarch64-linux-gnu-"),
+        }
+    }
+
+    /// What Kbuild is told to build for it here (the kernel's Documentation/kbuild/kbuild.rst).
+    #[must_use]
+    pub fn make_variables(self) -> Vec<String> {
+        let cross = self.cross_prefix().map(|prefix| {
+            [format!("ARCH={}", self.kernel_name()), format!("CROSS_COMPILE={prefix}")]
+        });
+        cross.into_iter().flatten().collect()
+    }
+
+    /// The image that a boot loader loads, relative to the top of a build tree.
+    #[must_use]
+    pub fn boot_image(self) -> &'static str {
+        match self {
+            Self::X86_64 => "arch/x86/boot/bzImage",
+            Self::Aarch64 => "arch/arm64/boot/Image",
+        }
+    }
+
     /// The architecture that this program runs on, when it is one of ours.
     #[must_use]
     pub fn host() -> Option<Self> {

@@ -26,5 +26,6 @@ pub use config::{Config, Requirement, RequirementError, Unmet, Value};
 pub use error::KernelError;
 pub use modules::{ModuleError, ModuleFile, ModuleTree};
 pub use process::ProcessError;
+pub(crate) use process::{output as program_output, run as run_program};
 pub use progress::{Progress, Silent};
 pub use resolve::{Kernel, resolve};

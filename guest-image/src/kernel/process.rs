@@ -2,6 +2,7 @@
 
 use std::io::{self, BufRead, BufReader, Read};
 use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::LazyLock;
 use std::thread;
 
 /// How much of what a failed program said is kept, in bytes.
@@ -39,8 +40,24 @@ pub enum ProcessError {
     },
 }
 
+/// `program`, to be told to end (SIGTERM) when the thread that starts it dies, however that comes
+/// about: make then stops what it runs and removes what is half made. Where setpriv(1) of
+/// util-linux is missing, it is left to itself.
+pub(super) fn mortal(program: &str) -> Command {
+    static SETPRIV: LazyLock<bool> = LazyLock::new(|| {
+        let help = Command::new("setpriv").arg("--help").output();
+        help.is_ok_and(|help| String::from_utf8_lossy(&help.stdout).contains("--pdeathsig"))
+    });
+    if !*SETPRIV {
+        return Command::new(program);
+    }
+    let mut command = Command::new("setpriv");
+    command.args(["--pdeathsig", "TERM", program]);
+    command
+}
+
 /// Runs `command`, giving each line of its standard output to `line`.
-pub(super) fn run(command: &mut Command, mut line: impl FnMut(&str)) -> Result<(), ProcessError> {
+pub(crate) fn run(command: &mut Command, mut line: impl FnMut(&str)) -> Result<(), ProcessError> {
     command.env("LC_ALL", "C").stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let program = command.get_program().to_string_lossy().into_owned();
     let mut child = command.spawn().map_err(|source| not_started(&program, source))?;
@@ -52,7 +69,7 @@ pub(super) fn run(command: &mut Command, mut line: impl FnMut(&str)) -> Result<(
 }
 
 /// Runs `command` for its standard output.
-pub(super) fn output(command: &mut Command) -> Result<String, ProcessError> {
+pub(crate) fn output(command: &mut Command) -> Result<String, ProcessError> {
     let mut text = String::new();
     run(command, |line| {
         text.push_str(line);
@@ -103,6 +120,9 @@ fn shown(command: &Command) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+    use std::time::{Duration, Instant};
+
     use super::*;
 
     fn shell(script: &str) -> Result<String, ProcessError> {
@@ -126,6 +146,28 @@ mod tests {
         let ProcessError::Failed { stderr, status, .. } = &failed else { panic!("{failed}") };
         assert!(stderr.ends_with("E: strange") && stderr.len() <= MAX_STDERR, "{failed}");
         assert!(status.contains("100"), "{failed}");
+    }
+
+    /// Waits until `done`, for as long as a busy machine may take.
+    fn wait_until(mut done: impl FnMut() -> bool) {
+        let deadline = Instant::now() + Duration::from_secs(20);
+        while !done() {
+            assert!(Instant::now() < deadline, "it did not come");
+            thread::sleep(Duration::from_millis(10));
+        }
+    }
+
+    #[test]
+    fn a_mortal_program_ends_with_whoever_started_it() {
+        let starter = thread::spawn(|| {
+            let child = mortal("sleep").arg("600").spawn().unwrap();
+            let name = format!("/proc/{}/comm", child.id());
+            // Until then it is setpriv, which has not yet asked for the signal.
+            wait_until(|| fs::read_to_string(&name).is_ok_and(|name| name == "sleep\n"));
+            child
+        });
+        let mut child = starter.join().unwrap();
+        wait_until(|| child.try_wait().unwrap().is_some());
     }
 
     #[test]

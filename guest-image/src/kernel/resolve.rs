@@ -32,6 +32,8 @@ pub struct Kernel {
     pub devel: Option<PathBuf>,
     /// Its configuration, when it was found.
     pub config: Option<Config>,
+    /// Directory of its device trees, when they were found: `VENDOR/BOARD.dtb`.
+    pub device_trees: Option<PathBuf>,
     /// How it was named: the text given to [`resolve`].
     pub source: String,
 }
@@ -88,7 +90,10 @@ impl Finder<'_> {
             "debian" => Some("fetch debian".to_owned()),
             name => Profile::named(name).map(|profile| format!("build {}", profile.name)),
         };
-        if let Some(command) = command {
+        if let Some(mut command) = command {
+            if Arch::host() != Some(self.arch) {
+                command.push_str(&format!(" --arch {}", self.arch));
+            }
             return Ok(KernelError::NotCached { name: self.spec.into(), command });
         }
         let mut known = vec!["host".to_owned(), "debian".to_owned()];
@@ -109,7 +114,7 @@ impl Finder<'_> {
     }
 
     fn tree(&self, tree: &Path) -> Result<Kernel, KernelError> {
-        let image = tree.join(boot_image(self.arch));
+        let image = tree.join(self.arch.boot_image());
         let vmlinux = tree.join(VMLINUX);
         match (image.exists(), vmlinux.exists()) {
             (true, true) if modified(&image)? < modified(&vmlinux)? => {
@@ -122,7 +127,7 @@ impl Finder<'_> {
             }
             (false, false) => Err(KernelError::NotABuildTree {
                 path: tree.into(),
-                image: boot_image(self.arch).into(),
+                image: self.arch.boot_image().into(),
             }),
         }
     }
@@ -138,6 +143,7 @@ impl Finder<'_> {
             config: vicinity.config(&elf),
             modules: vicinity.modules()?,
             devel: vicinity.devel(),
+            device_trees: vicinity.device_trees(),
             vmlinux: elf.pvh,
             release,
             arch: self.arch,
@@ -229,6 +235,13 @@ impl Vicinity {
         self.tree.clone().or_else(|| installed.join("Makefile").is_file().then_some(installed))
     }
 
+    /// A build tree's own, or where Debian's packages and `make dtbs_install` put them.
+    fn device_trees(&self) -> Option<PathBuf> {
+        let built = self.tree.as_ref().map(|tree| tree.join("arch/arm64/boot/dts"));
+        let installed = ["usr/lib/linux-image-", "boot/dtbs/"].map(|place| self.installed(place));
+        built.into_iter().chain(installed).find(|dir| dir.is_dir())
+    }
+
     fn modules(&self) -> Result<Option<ModuleTree>, KernelError> {
         let installed = self.installed("lib/modules/");
         let root = self.tree.clone().or_else(|| installed.is_dir().then_some(installed));
@@ -240,14 +253,6 @@ impl Vicinity {
 fn tree_release(dir: &Path) -> Option<String> {
     let text = fs::read_to_string(dir.join("include/config/kernel.release")).ok()?;
     Some(text.trim_end().into())
-}
-
-/// The boot image of a build tree, relative to its top.
-fn boot_image(arch: Arch) -> &'static str {
-    match arch {
-        Arch::X86_64 => "arch/x86/boot/bzImage",
-        Arch::Aarch64 => "arch/arm64/boot/Image",
-    }
 }
 
 fn modified(path: &Path) -> Result<std::time::SystemTime, KernelError> {
@@ -263,8 +268,12 @@ mod tests {
     use super::*;
 
     fn error(spec: &Path) -> KernelError {
+        error_for(Arch::X86_64, spec)
+    }
+
+    fn error_for(arch: Arch, spec: &Path) -> KernelError {
         let cache = tempfile::tempdir().unwrap();
-        resolve(&spec.to_string_lossy(), Arch::X86_64, &Cache::at(cache.path())).unwrap_err()
+        resolve(&spec.to_string_lossy(), arch, &Cache::at(cache.path())).unwrap_err()
     }
 
     #[test]
@@ -303,6 +312,8 @@ mod tests {
     fn the_debian_kernel_that_is_not_there_yet_says_how_to_get_it() {
         let error = error(Path::new("debian")).to_string();
         assert!(error.contains("kharness kernel fetch debian"), "{error}");
+        let foreign = error_for(Arch::Aarch64, Path::new("debug")).to_string();
+        assert!(foreign.contains("kharness kernel build debug --arch aarch64"), "{foreign}");
     }
 
     #[test]

@@ -4,6 +4,7 @@ use std::io;
 use std::path::PathBuf;
 
 use crate::initramfs::ArchiveError;
+use crate::kernel::Arch;
 
 /// Why a program cannot be packed.
 #[derive(Debug, thiserror::Error)]
@@ -29,6 +30,19 @@ pub enum PackError {
         needed: String,
         /// What to do.
         hint: &'static str,
+    },
+    /// A program of the host for a guest that cannot run it.
+    #[error(
+        "{name:?} is no command of busybox, and programs of this host do not run on {arch}: put one that \
+         was built for it into the guest with `files`, or state `requires: {{arch: [{host}]}}`"
+    )]
+    Foreign {
+        /// As asked for.
+        name: String,
+        /// The guest's architecture.
+        arch: Arch,
+        /// The host's, as scenarios name it.
+        host: &'static str,
     },
     /// A file cannot be read.
     #[error("cannot read {path} to pack it: {source}")]

@@ -31,7 +31,22 @@ fn add(archive: &mut Archive, path: &Path, depth: u32) -> Result<(), PackError> 
     if let Some(line) = contents.strip_prefix(b"#!") {
         return add_interpreters(archive, path, line, depth);
     }
-    let loading = elf::parse(path, &contents)?;
+    add_needs(archive, path, &contents)
+}
+
+/// Adds the ELF executable `host` of the host as `path`, with the shared libraries that it needs.
+///
+/// # Errors
+/// As [`program`].
+pub fn program_as(archive: &mut Archive, host: &Path, path: &str) -> Result<(), PackError> {
+    let read = |source| PackError::Read { path: host.into(), source };
+    let contents = std::fs::read(host).map_err(read)?;
+    archive.file(path, 0o755, contents.clone())?;
+    add_needs(archive, host, &contents)
+}
+
+fn add_needs(archive: &mut Archive, path: &Path, contents: &[u8]) -> Result<(), PackError> {
+    let loading = elf::parse(path, contents)?;
     if let Some(interpreter) = &loading.interpreter {
         host::add(archive, Path::new(interpreter)).map_err(|_| PackError::Missing {
             needed_by: path.into(),

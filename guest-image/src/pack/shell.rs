@@ -25,17 +25,26 @@ pub fn shell(archive: &mut Archive) -> Result<(), PackError> {
 
 fn busybox(archive: &mut Archive) -> Result<(), PackError> {
     let path = program(archive, "busybox")?;
-    let target = path.to_string_lossy();
-    for command in commands(&path)? {
+    let commands = commands(&path)?;
+    link(archive, &path.to_string_lossy(), &commands)
+}
+
+/// Links for the commands of the busybox that is at `target` in the guest.
+pub(super) fn link(
+    archive: &mut Archive,
+    target: &str,
+    commands: &[String],
+) -> Result<(), PackError> {
+    for command in commands {
         let there = |directory| archive.contains(&format!("{directory}/{command}"));
         if !BIN.into_iter().any(there) {
-            archive.symlink(&format!("/bin/{command}"), &target)?;
+            archive.symlink(&format!("/bin/{command}"), target)?;
         }
     }
     // Scripts name these paths.
     for link in ["/bin/sh", "/usr/bin/env"] {
         if !archive.contains(link) {
-            archive.symlink(link, &target)?;
+            archive.symlink(link, target)?;
         }
     }
     Ok(())

@@ -8,7 +8,7 @@ use super::notes::{self, NT_PRSTATUS};
 use super::{Arch, DumpError, Registers, VmcoreInfo};
 use crate::Address;
 use crate::bytes::{u16_at, u32_at, u64_at};
-use crate::memory::{ByteSource, Segment};
+use crate::memory::{ByteSource, FileSource, Segment};
 
 pub(super) const MAGIC: &[u8] = b"\x7fELF";
 pub(super) const HEADER_SIZE: usize = 64;
@@ -21,6 +21,8 @@ const LITTLE_ENDIAN: u8 = 1;
 /// `e_phnum` that refers to `sh_info` of the first section header.
 const PN_XNUM: u16 = 0xffff;
 const MAX_HEADERS: u32 = 1 << 20;
+/// `NT_GNU_BUILD_ID`.
+const BUILD_ID: u32 = 3;
 const MAX_NOTES: u64 = 64 << 20;
 
 /// What a vmcore says beside the bytes of memory.
@@ -93,6 +95,31 @@ impl Vmcore {
     }
 }
 
+/// Build-id of an ELF file such as a vmlinux, hexadecimal; nothing where it has none.
+///
+/// # Errors
+/// When it is no ELF file, or is truncated.
+pub fn elf_build_id(path: &Path) -> Result<Option<String>, DumpError> {
+    let source = FileSource::open(path).map_err(|source| DumpError::Io {
+        action: "open",
+        path: path.into(),
+        source,
+    })?;
+    let file = ElfFile { path, source: &source };
+    let header = file.bytes(0, HEADER_SIZE as u64, "ELF header")?;
+    if !header.starts_with(MAGIC) {
+        return Err(file.error(0, "not an ELF file; give the vmlinux, not the bzImage"));
+    }
+    for header in file.program_headers(&header)?.iter().filter(|header| header.kind == PT_NOTE) {
+        let bytes = file.bytes(header.offset, header.length.min(MAX_NOTES), "notes")?;
+        let id = notes::parse(&bytes).find(|note| note.name == b"GNU" && note.kind == BUILD_ID);
+        if let Some(id) = id {
+            return Ok(Some(id.content.iter().map(|byte| format!("{byte:02x}")).collect()));
+        }
+    }
+    Ok(None)
+}
+
 struct ElfFile<'a> {
     path: &'a Path,
     source: &'a dyn ByteSource,
@@ -132,15 +159,18 @@ impl ElfFile<'_> {
                 format!("ELF machine {machine}; x86-64 (62) and aarch64 (183) are known"),
             )
         })?;
-        if u16_at(&header, 54).map(usize::from) != Some(PROGRAM_HEADER_SIZE) {
+        Ok((arch, self.program_headers(&header)?))
+    }
+
+    fn program_headers(&self, header: &[u8]) -> Result<Vec<ProgramHeader>, DumpError> {
+        if u16_at(header, 54).map(usize::from) != Some(PROGRAM_HEADER_SIZE) {
             return Err(self.error(54, "program headers of an unknown size"));
         }
-        let offset = u64_at(&header, 32).unwrap_or_default();
-        let count = self.header_count(&header)?;
+        let offset = u64_at(header, 32).unwrap_or_default();
+        let count = self.header_count(header)?;
         let length = u64::from(count) * PROGRAM_HEADER_SIZE as u64;
         let table = self.bytes(offset, length, "program headers")?;
-        let headers = table.chunks_exact(PROGRAM_HEADER_SIZE).filter_map(program_header);
-        Ok((arch, headers.collect()))
+        Ok(table.chunks_exact(PROGRAM_HEADER_SIZE).filter_map(program_header).collect())
     }
 
     fn header_count(&self, header: &[u8]) -> Result<u32, DumpError> {

@@ -5,19 +5,14 @@
 //! KASLR); `p_vaddr` in the direct map (drgn otherwise reads low user addresses as physical ones).
 
 use std::fs::File;
-use std::io;
-use std::ops::Range;
 use std::os::unix::fs::FileExt;
 use std::path::Path;
 
 use super::elf::{ET_CORE, HEADER_SIZE, MAGIC, PROGRAM_HEADER_SIZE, PT_LOAD, PT_NOTE};
 use super::notes::{NT_PRSTATUS, append, prstatus};
+use super::sparse::{CopyError, PAGE, copy_range};
 use super::{Dump, DumpError};
-use crate::memory::{MemoryError, PhysicalMemory};
 
-const PAGE: u64 = 4096;
-/// Bytes copied at once; holes inside of a chunk are kept at page size.
-const CHUNK: u64 = 1 << 20;
 const PF_RWX: u32 = 7;
 
 /// What goes into a vmcore beside memory and registers.
@@ -39,25 +34,11 @@ pub fn write_vmcore(dump: &Dump, notes: &VmcoreNotes, path: &Path) -> Result<u64
     write_to(&file, dump, notes).map_err(|error| {
         // The partial file would look like a vmcore; the error of the removal adds nothing.
         let _ = std::fs::remove_file(path);
-        match error {
-            WriteError::Io(source) => failed(source),
-            WriteError::Memory(source) => DumpError::Memory { path: path.into(), source },
-        }
+        error.at(path)
     })
 }
 
-enum WriteError {
-    Io(io::Error),
-    Memory(MemoryError),
-}
-
-impl From<io::Error> for WriteError {
-    fn from(error: io::Error) -> Self {
-        Self::Io(error)
-    }
-}
-
-fn write_to(file: &File, dump: &Dump, notes: &VmcoreNotes) -> Result<u64, WriteError> {
+fn write_to(file: &File, dump: &Dump, notes: &VmcoreNotes) -> Result<u64, CopyError> {
     let ranges = dump.memory.ranges();
     let note_bytes = all_notes(dump, notes);
     let notes_at = HEADER_SIZE + PROGRAM_HEADER_SIZE * (ranges.len() + 1);
@@ -81,7 +62,7 @@ fn write_to(file: &File, dump: &Dump, notes: &VmcoreNotes) -> Result<u64, WriteE
 
 /// One `NT_PRSTATUS` a vCPU, in their order, then VMCOREINFO. Readers take the n-th for CPU n, so a vCPU
 /// that never started has one, too.
-fn all_notes(dump: &Dump, notes: &VmcoreNotes) -> Vec<u8> {
+pub(super) fn all_notes(dump: &Dump, notes: &VmcoreNotes) -> Vec<u8> {
     let mut bytes = Vec::new();
     for (registers, pid) in dump.cpus.iter().zip(1..) {
         let content = prstatus(dump.arch, registers, pid);
@@ -118,48 +99,6 @@ fn program_header(head: &mut Vec<u8>, kind: u32, offset: u64, addresses: [u64; 2
     for value in [offset, addresses[0], addresses[1], length, length, align] {
         head.extend(u64::to_le_bytes(value));
     }
-}
-
-/// Copies what is not zero; the rest stays a hole.
-fn copy_range(
-    file: &File,
-    memory: &dyn PhysicalMemory,
-    range: &Range<u64>,
-    file_offset: u64,
-) -> Result<u64, WriteError> {
-    let mut written = 0;
-    let mut from = range.start;
-    let mut chunk = Vec::new();
-    while let Some(data) = memory.next_data(from).filter(|data| data.start < range.end) {
-        let start = (data.start & !(PAGE - 1)).max(range.start);
-        let end = data.end.min(range.end).min(start.saturating_add(CHUNK));
-        chunk.resize(crate::bytes::index(end - start), 0);
-        memory.read(start, &mut chunk).map_err(WriteError::Memory)?;
-        written += write_sparse(file, &chunk, file_offset + (start - range.start))?;
-        from = end;
-    }
-    Ok(written)
-}
-
-/// Writes each run of pages that hold anything.
-fn write_sparse(file: &File, chunk: &[u8], offset: u64) -> io::Result<u64> {
-    let mut written = 0;
-    let page = crate::bytes::index(PAGE);
-    let mut at = 0;
-    while at < chunk.len() {
-        let run = run_length(&chunk[at..], page);
-        if run > 0 {
-            file.write_all_at(&chunk[at..at + run], offset + at as u64)?;
-            written += run as u64;
-        }
-        at += run + page;
-    }
-    Ok(written)
-}
-
-/// Bytes up to the first page of zeros.
-fn run_length(bytes: &[u8], page: usize) -> usize {
-    bytes.chunks(page).take_while(|page| page.iter().any(|byte| *byte != 0)).map(<[u8]>::len).sum()
 }
 
 #[cfg(test)]
@@ -203,13 +142,5 @@ mod tests {
         assert_eq!(&four, b"here");
         back.memory.read((1 << 32) + 0x3ffc, &mut four).unwrap();
         assert_eq!(four, [0, 0, 0, 9]);
-    }
-
-    #[test]
-    fn runs_end_at_a_page_of_zeros() {
-        let mut bytes = vec![1; 4096];
-        bytes.extend([0; 4096]);
-        assert_eq!(run_length(&bytes, 4096), 4096);
-        assert_eq!(run_length(&bytes[4096..], 4096), 0);
     }
 }

@@ -22,11 +22,15 @@ impl Registers {
         self.0.get(name).map(|value| value.0)
     }
 
-    /// Sets a register. Names are taken in any case, and `rfl` and `eflags` mean `rflags`.
+    /// Sets a register. Names are taken in any case, `rfl` and `eflags` mean `rflags`, and `x07` means `x7`,
+    /// as QEMU's monitor prints it.
     pub fn set(&mut self, name: &str, value: u64) {
         let name = match name.to_ascii_lowercase() {
             flags if flags == "rfl" || flags == "eflags" => "rflags".to_owned(),
-            name => name,
+            name => match name.strip_prefix("x0").filter(|digit| !digit.is_empty()) {
+                Some(digit) => format!("x{digit}"),
+                None => name,
+            },
         };
         self.0.insert(name, Address(value));
     }
@@ -66,7 +70,9 @@ mod tests {
 
     #[test]
     fn names_mean_the_same_in_any_case() {
-        let registers: Registers = [("RIP", 1), ("RFL", 2)].into_iter().collect();
+        let registers: Registers =
+            [("RIP", 1), ("RFL", 2), ("X07", 3), ("X0", 4)].into_iter().collect();
+        assert_eq!((registers.get("x7"), registers.get("x0")), (Some(3), Some(4)));
         assert_eq!(registers.get("rip"), Some(1));
         assert_eq!(registers.get("rflags"), Some(2));
         assert_eq!(registers.program_counter(), Some(1));

@@ -23,13 +23,18 @@ impl Kernel {
     /// # Errors
     /// [`ExpressionError`], with the column or with the names that are nearest.
     pub fn evaluate(&self, expression: &str) -> Result<Printed, ExpressionError> {
-        let mut parser = Parser { kernel: self, tokens: Tokens::new(expression) };
-        let value = parser.expression(MAX_DEPTH)?;
-        if parser.tokens.peek()? != Token::End {
-            return Err(parser.tokens.expected("`.`, `->`, `[` or the end"));
-        }
-        Printed::new(self, expression, value)
+        Printed::new(self, expression, value_of(self, expression)?)
     }
+}
+
+/// The value of a whole expression, not read yet.
+pub(super) fn value_of(kernel: &Kernel, expression: &str) -> Result<Value, ExpressionError> {
+    let mut parser = Parser { kernel, tokens: Tokens::new(expression) };
+    let value = parser.expression(MAX_DEPTH)?;
+    if parser.tokens.peek()? != Token::End {
+        return Err(parser.tokens.expected("`.`, `->`, `[` or the end"));
+    }
+    Ok(value)
 }
 
 struct Parser<'a> {

@@ -1,5 +1,6 @@
 //! Typed paths: `init_task.signal.nr_threads`, `*(struct rq *)per_cpu(runqueues, 1)`.
 
+mod complete;
 mod error;
 mod evaluate;
 mod globals;

@@ -4,7 +4,7 @@ use std::sync::{Arc, OnceLock};
 
 use super::image::{self, X86_DEFAULT_TEXT};
 use super::modules::ModuleSymbols;
-use super::{Error, LoadedModule};
+use super::{Broke, Error, LoadedModule};
 use crate::dump::{Arch, Dump, VmcoreInfo, find_vmcoreinfo};
 use crate::memory::AddressSpace;
 use crate::symbols::{Location, Symbols, Tables, find_tables};
@@ -23,6 +23,7 @@ pub struct Kernel {
     space: AddressSpace,
     symbols: Symbols,
     types: Arc<Btf>,
+    without_types: Vec<Broke>,
     pub(super) modules: OnceLock<ModuleSymbols>,
     pub(crate) unwind_tables: OnceLock<crate::stack::Tables>,
 }
@@ -44,15 +45,18 @@ impl Kernel {
             None => without_info(&dump)?,
         };
         let types = Arc::new(types_from_memory(&space, &symbols)?);
-        Ok(Self {
+        let mut kernel = Self {
             dump,
             info,
             space,
             symbols,
             types,
+            without_types: Vec::new(),
             modules: OnceLock::new(),
             unwind_tables: OnceLock::new(),
-        })
+        };
+        kernel.without_types = kernel.add_module_types();
+        Ok(kernel)
     }
 
     /// The dump it was found in.
@@ -79,10 +83,20 @@ impl Kernel {
         &self.symbols
     }
 
-    /// Types of the kernel.
+    /// Types of the kernel and of its modules.
     #[must_use]
     pub fn types(&self) -> &Arc<Btf> {
         &self.types
+    }
+
+    pub(super) fn set_types(&mut self, types: Arc<Btf>) {
+        self.types = types;
+    }
+
+    /// Modules whose types could not be read, by the address of their `struct btf_module`.
+    #[must_use]
+    pub fn without_types(&self) -> &[Broke] {
+        &self.without_types
     }
 
     /// Kernel release, as `uname -r` gives it.
@@ -109,7 +123,7 @@ impl Kernel {
         let Some((location, module)) = self.locate(address) else {
             return format!("{address:#x}");
         };
-        let name = location.symbol.name;
+        let name = format!("{:#}", rustc_demangle::demangle(location.symbol.name));
         let module = module.map_or_else(String::new, |module| format!(" [{}]", module.name));
         match location.offset {
             0 => format!("{name}{module}"),
@@ -199,6 +213,12 @@ fn build_id(space: &AddressSpace, symbols: &Symbols) -> Option<String> {
 
 fn types_from_memory(space: &AddressSpace, symbols: &Symbols) -> Result<Btf, Error> {
     let bounds = symbols.find("__start_BTF").zip(symbols.find("__stop_BTF"));
+    if bounds.is_none() && symbols.find("init_task").is_none() {
+        return Err(Error::Unsupported {
+            what: "symbols of variables".to_owned(),
+            advice: "build it with CONFIG_KALLSYMS_ALL=y",
+        });
+    }
     let (start, end) = bounds.ok_or_else(|| Error::Unsupported {
         what: "type information (BTF)".to_owned(),
         advice: "build it with CONFIG_DEBUG_INFO_BTF=y",

@@ -6,9 +6,12 @@ mod error;
 mod export;
 mod image;
 mod list;
+mod maple;
+mod module_types;
 mod modules;
 mod page;
 mod per_cpu;
+mod tree;
 
 pub use access::Field;
 pub use attach::Kernel;

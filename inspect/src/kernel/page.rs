@@ -25,9 +25,15 @@ impl Kernel {
         match self.dump().arch {
             Arch::X86_64 => self.x86_base("page_offset_base", X86_DIRECT_MAP),
             Arch::Aarch64 => {
-                let PageTable::Aarch64 { va_bits, .. } = self.space().format() else {
-                    return Ok(0);
-                };
+                // What the kernel was built for: where the CPU has fewer bits, `memstart_addr` makes up for
+                // it (arch/arm64/mm/init.c).
+                let stated = self.vmcoreinfo().number("VA_BITS");
+                let va_bits =
+                    match (stated.and_then(|it| u32::try_from(it).ok()), self.space().format()) {
+                        (Some(stated), _) => stated,
+                        (None, PageTable::Aarch64 { va_bits, .. }) => va_bits,
+                        _ => return Ok(0),
+                    };
                 let start = u64::MAX << va_bits.min(63);
                 Ok(start.wrapping_sub(self.global("memstart_addr", 8)?))
             }
@@ -47,8 +53,10 @@ impl Kernel {
                     what: "VMEMMAP_START in VMCOREINFO".to_owned(),
                     advice: "kernels since 5.19 have it",
                 })?;
-                let first = self.global("memstart_addr", 8)? / self.page_size();
-                let skipped = first.wrapping_mul(self.size_of("page")?);
+                // Signed: a CPU with fewer address bits than the kernel was built for makes it negative.
+                let first = self.global("memstart_addr", 8)?.cast_signed();
+                let first = first >> self.page_size().trailing_zeros();
+                let skipped = first.cast_unsigned().wrapping_mul(self.size_of("page")?);
                 Ok(start.cast_unsigned().wrapping_sub(skipped))
             }
         }

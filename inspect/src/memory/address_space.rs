@@ -11,6 +11,17 @@ const PAGE: u64 = 4096;
 /// Cached translations; a full cache is thrown away, which bounds its memory to a few MiB.
 const CACHE: usize = 1 << 17;
 
+/// A run of addresses that one entry of the page tables maps.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Mapped {
+    /// First virtual address.
+    pub start: u64,
+    /// Bytes.
+    pub length: u64,
+    /// Guest-physical address of the first byte.
+    pub physical: u64,
+}
+
 /// One virtual address space of the guest.
 #[derive(Debug)]
 pub struct AddressSpace {
@@ -44,6 +55,41 @@ impl AddressSpace {
     #[must_use]
     pub fn root(&self) -> u64 {
         self.root
+    }
+
+    /// The space of a process whose top page table is at physical `root`, beside this one, the kernel's.
+    #[must_use]
+    pub fn of_process(&self, root: u64) -> Self {
+        Self::new(Arc::clone(&self.memory), self.format.of_process(), root)
+    }
+
+    /// What of `range` is mapped. Each page or block, and each table that is not there, takes one step from
+    /// `budget`; the walk ends when it is used up.
+    pub fn mapped<'a>(
+        &'a self,
+        range: Range<u64>,
+        budget: &'a mut usize,
+    ) -> impl Iterator<Item = Mapped> + 'a {
+        let mut at = range.start;
+        std::iter::from_fn(move || {
+            while at < range.end && *budget > 0 {
+                *budget -= 1;
+                let start = at;
+                let found = self.format.translate(&*self.memory, self.root, start);
+                let step = match &found {
+                    Ok(found) => found.page_size,
+                    Err(MemoryError::Unmapped { level, .. }) => self.format.entry_size(*level),
+                    // A table that is no memory: nothing below it can be told.
+                    Err(_) => self.format.entry_size(1),
+                };
+                let next = (start & !(step - 1)).saturating_add(step);
+                at = next.min(range.end);
+                if let Ok(found) = found {
+                    return Some(Mapped { start, length: at - start, physical: found.physical });
+                }
+            }
+            None
+        })
     }
 
     /// Guest-physical address of a virtual one.
@@ -160,4 +206,47 @@ impl AddressSpace {
 
 fn to_page_end(address: u64) -> usize {
     crate::bytes::index(PAGE - address % PAGE)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Address;
+    use crate::memory::{MemoryImage, Segment};
+
+    fn space(words: &[(usize, u64)]) -> AddressSpace {
+        let mut bytes = vec![0; 0x8000];
+        for (at, word) in words {
+            bytes[*at..at + 8].copy_from_slice(&word.to_le_bytes());
+        }
+        let whole = Segment { start: Address(0), length: Address(0x8000), offset: Address(0) };
+        let memory = MemoryImage::new(bytes, vec![whole]).unwrap();
+        AddressSpace::new(Arc::new(memory), PageTable::X86 { levels: 4 }, 0x1000)
+    }
+
+    #[test]
+    fn what_is_mapped_is_found_without_a_step_for_every_page_that_is_not() {
+        let space = space(&[
+            (0x1000, 0x2003),
+            (0x2000, 0x3003),
+            (0x3000, 0x4003),
+            (0x4000 + 16, 0x5003),
+            (0x3000 + 8, 0x60_0083),
+        ]);
+        let mut budget = 2000;
+        let found: Vec<Mapped> = space.mapped(0x1000..1 << 46, &mut budget).collect();
+        let page = Mapped { start: 0x2000, length: 0x1000, physical: 0x5000 };
+        let large = Mapped { start: 2 << 20, length: 2 << 20, physical: 0x60_0000 };
+        assert_eq!(found, [page, large]);
+        assert!(budget > 0);
+    }
+
+    #[test]
+    fn tables_that_lead_to_themselves_use_up_the_budget_and_no_more() {
+        let words: Vec<(usize, u64)> = (0..512).map(|index| (0x1000 + 8 * index, 0x1003)).collect();
+        let space = space(&words);
+        let mut budget = 5000;
+        assert_eq!(space.mapped(0..1 << 47, &mut budget).count(), 5000);
+        assert_eq!(budget, 0);
+    }
 }

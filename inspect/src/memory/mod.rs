@@ -7,7 +7,7 @@ mod page_table;
 mod physical;
 mod source;
 
-pub use address_space::AddressSpace;
+pub use address_space::{AddressSpace, Mapped};
 pub use error::MemoryError;
 pub use image::{MemoryImage, Segment, x86_segments};
 pub use page_table::{Granule, PageTable};

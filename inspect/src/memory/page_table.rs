@@ -40,6 +40,13 @@ pub enum PageTable {
         /// Bits of a virtual address, 64 - TCR_EL1.T1SZ.
         va_bits: u32,
     },
+    /// aarch64, lower half (TTBR0), where processes are.
+    Aarch64Process {
+        /// Page size.
+        granule: Granule,
+        /// Bits of a virtual address, 64 - TCR_EL1.T0SZ.
+        va_bits: u32,
+    },
 }
 
 /// Where a virtual address leads to.
@@ -70,7 +77,7 @@ impl PageTable {
     fn page_shift(self) -> u32 {
         match self {
             Self::X86 { .. } => 12,
-            Self::Aarch64 { granule, .. } => granule.shift(),
+            Self::Aarch64 { granule, .. } | Self::Aarch64Process { granule, .. } => granule.shift(),
         }
     }
 
@@ -82,7 +89,7 @@ impl PageTable {
     fn levels(self) -> u32 {
         match self {
             Self::X86 { levels } => levels.clamp(4, 5),
-            Self::Aarch64 { va_bits, .. } => self
+            Self::Aarch64 { va_bits, .. } | Self::Aarch64Process { va_bits, .. } => self
                 .address_bits(va_bits)
                 .saturating_sub(self.page_shift())
                 .div_ceil(self.level_bits())
@@ -98,7 +105,9 @@ impl PageTable {
     fn va_bits(self) -> u32 {
         match self {
             Self::X86 { .. } => 12 + 9 * self.levels(),
-            Self::Aarch64 { va_bits, .. } => self.address_bits(va_bits),
+            Self::Aarch64 { va_bits, .. } | Self::Aarch64Process { va_bits, .. } => {
+                self.address_bits(va_bits)
+            }
         }
     }
 
@@ -110,6 +119,7 @@ impl PageTable {
                 upper == 0 || upper == -1
             }
             Self::Aarch64 { .. } => address.cast_signed() >> self.va_bits() == -1,
+            Self::Aarch64Process { .. } => address >> self.va_bits() == 0,
         }
     }
 
@@ -122,17 +132,35 @@ impl PageTable {
                 let address = entry & X86_ADDRESS;
                 if large { Entry::Page(address) } else { Entry::Table(address) }
             }
-            Self::Aarch64 { .. } if entry & ARM_VALID == 0 => Entry::Absent,
-            Self::Aarch64 { .. } => match (level, entry & ARM_TABLE != 0) {
-                (1, true) | (2..=3, false) => Entry::Page(entry & ARM_ADDRESS),
-                (2.., true) => Entry::Table(entry & ARM_ADDRESS & !(self.page_size() - 1)),
-                _ => Entry::Absent,
-            },
+            Self::Aarch64 { .. } | Self::Aarch64Process { .. } if entry & ARM_VALID == 0 => {
+                Entry::Absent
+            }
+            Self::Aarch64 { .. } | Self::Aarch64Process { .. } => {
+                match (level, entry & ARM_TABLE != 0) {
+                    (1, true) | (2..=3, false) => Entry::Page(entry & ARM_ADDRESS),
+                    (2.., true) => Entry::Table(entry & ARM_ADDRESS & !(self.page_size() - 1)),
+                    _ => Entry::Absent,
+                }
+            }
         }
     }
 
     fn page_size(self) -> u64 {
         1 << self.page_shift()
+    }
+
+    /// Bytes that one entry of `level` (1 is the last) stands for.
+    pub(super) fn entry_size(self, level: u32) -> u64 {
+        let bits = self.page_shift() + level.saturating_sub(1) * self.level_bits();
+        1_u64.checked_shl(bits).unwrap_or(u64::MAX)
+    }
+
+    /// The format of the page tables of processes beside these, which are the kernel's.
+    pub(super) fn of_process(self) -> Self {
+        match self {
+            Self::Aarch64 { granule, va_bits } => Self::Aarch64Process { granule, va_bits },
+            same => same,
+        }
     }
 
     /// Walks the tables from `root` (physical). At most five reads.
@@ -256,5 +284,43 @@ mod tests {
         let table = PageTable::Aarch64 { granule: Granule::K64, va_bits: 42 };
         let got = table.translate(&memory, 0x1_0000, 0xffff_fc00_0003_1234).unwrap();
         assert_eq!((got.physical, got.page_size), (0x7_1234, 65536));
+    }
+
+    #[test]
+    fn aarch64_16k_with_47_bits_has_three_levels_and_blocks_of_32_mib() {
+        let memory = ram(&[
+            (0x4000 + 2047 * 8, 0x8003),
+            (0x8000 + 8, 0x400_0701),
+            (0x8000, 0xc003),
+            (0xc000 + 3 * 8, 0x1_4703),
+        ]);
+        let table = PageTable::Aarch64 { granule: Granule::K16, va_bits: 47 };
+        let base = u64::MAX << 36;
+        let page = table.translate(&memory, 0x4000, base + 3 * 0x4000 + 0x123).unwrap();
+        assert_eq!((page.physical, page.page_size), (0x1_4123, 16 << 10));
+        let block = table.translate(&memory, 0x4000, base + (32 << 20) + 0x1234).unwrap();
+        assert_eq!((block.physical, block.page_size), (0x400_1234, 32 << 20));
+    }
+
+    #[test]
+    fn aarch64_4k_with_52_bits_has_five_levels() {
+        let memory = ram(&[
+            (0x1000 + 15 * 8, 0x2003),
+            (0x2000 + 511 * 8, 0x3003),
+            (0x3000 + 511 * 8, 0x4003),
+            (0x4000 + 511 * 8, 0x5003),
+            (0x5000 + 511 * 8, 0x7_7703),
+        ]);
+        let table = PageTable::Aarch64 { granule: Granule::K4, va_bits: 52 };
+        let got = table.translate(&memory, 0x1000, u64::MAX - 0xfff + 0x42).unwrap();
+        assert_eq!(got.physical, 0x7_7042);
+    }
+
+    #[test]
+    fn processes_of_aarch64_are_in_the_lower_half() {
+        let memory = ram(&[(0x1000, 0x2003), (0x2000, 0x3003), (0x3000 + 5 * 8, 0x7_7703)]);
+        let table = PageTable::Aarch64 { granule: Granule::K4, va_bits: 39 }.of_process();
+        assert_eq!(table.translate(&memory, 0x1000, 0x5123).unwrap().physical, 0x7_7123);
+        assert!(table.translate(&memory, 0x1000, u64::MAX << 39).is_err(), "upper half");
     }
 }

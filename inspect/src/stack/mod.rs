@@ -1,5 +1,6 @@
 //! Kernel stacks: by ORC tables from RAM, by frame pointers, or by a scan that says it is one.
 
+mod extent;
 mod frames;
 mod orc;
 mod scan;

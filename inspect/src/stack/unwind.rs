@@ -169,6 +169,6 @@ pub(super) fn frame_pointer_step(
 pub(super) fn without_signature(kernel: &Kernel, ip: u64) -> u64 {
     match kernel.space().format() {
         PageTable::Aarch64 { va_bits, .. } => ip | u64::MAX.checked_shl(va_bits).unwrap_or(0),
-        PageTable::X86 { .. } => ip,
+        PageTable::X86 { .. } | PageTable::Aarch64Process { .. } => ip,
     }
 }

@@ -11,11 +11,28 @@ use super::SlabCache;
 use crate::Address;
 use crate::kernel::{Error, Kernel};
 
+/// Caches whose name says not what their objects are.
+const RENAMED: [(&str, &str); 8] = [
+    ("filp", "file"),
+    ("shmem_inode_cache", "shmem_inode_info"),
+    ("proc_inode_cache", "proc_inode"),
+    ("inode_cache", "inode"),
+    ("ext4_inode_cache", "ext4_inode_info"),
+    ("names_cache", "filename"),
+    ("sighand_cache", "sighand_struct"),
+    ("anon_vma", "anon_vma"),
+];
+
 /// How a slab cache changed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct SlabChange {
     /// Name of the cache.
     pub name: String,
+    /// The struct that its objects are, where the cache is named after one.
+    #[serde(rename = "type", skip_serializing_if = "Option::is_none")]
+    pub type_name: Option<String>,
+    /// Objects more than before; negative for fewer.
+    pub growth: i64,
     /// Live objects before.
     pub before: u64,
     /// Live objects after.
@@ -26,13 +43,10 @@ pub struct SlabChange {
     pub gone: u64,
 }
 
-impl SlabChange {
-    /// Objects more than before; negative for fewer.
-    #[must_use]
-    pub fn growth(&self) -> i64 {
-        let signed = |count| i64::try_from(count).unwrap_or(i64::MAX);
-        signed(self.after) - signed(self.before)
-    }
+/// Objects more than before.
+fn growth(before: usize, after: usize) -> i64 {
+    let signed = |count| i64::try_from(count).unwrap_or(i64::MAX);
+    signed(after) - signed(before)
 }
 
 /// The difference of two snapshots.
@@ -66,8 +80,12 @@ impl Kernel {
         };
         let (tasks_before, tasks_after) = (tasks(self)?, tasks(later)?);
         let (modules_before, modules_after) = (modules(self)?, modules(later)?);
+        let mut slabs = slab_changes(self.slabs()?.items, later.slabs()?.items);
+        for change in &mut slabs {
+            change.type_name = later.type_of_cache(&change.name);
+        }
         Ok(Diff {
-            slabs: slab_changes(self.slabs()?.items, later.slabs()?.items),
+            slabs,
             new_tasks: only_in_first(&tasks_after, &tasks_before),
             gone_tasks: only_in_first(&tasks_before, &tasks_after),
             new_modules: only_in_first(&modules_after, &modules_before),
@@ -75,8 +93,15 @@ impl Kernel {
         })
     }
 
+    /// The struct that the objects of a cache are: most caches are named after theirs.
+    pub(super) fn type_of_cache(&self, cache: &str) -> Option<String> {
+        let renamed = RENAMED.iter().find(|(name, _)| *name == cache).map(|(_, ty)| *ty);
+        let name = renamed.unwrap_or_else(|| cache.trim_end_matches("_cache"));
+        self.size_of(name).is_ok().then(|| name.to_owned())
+    }
+
     /// KASLR moves the kernel on every boot, so equal places mean one boot, or none with KASLR.
-    fn same_boot(&self, later: &Self) -> Result<(), Error> {
+    pub(super) fn same_boot(&self, later: &Self) -> Result<(), Error> {
         let place = |kernel: &Self| (kernel.symbols().find("_text"), kernel.space().root());
         if self.release() == later.release() && place(self) == place(later) {
             return Ok(());
@@ -111,13 +136,15 @@ fn slab_changes(before: Vec<SlabCache>, after: Vec<SlabCache>) -> Vec<SlabChange
         .filter(|(_, (before, after))| before != after)
         .map(|(name, (before, after))| SlabChange {
             name,
+            type_name: None,
+            growth: growth(before.len(), after.len()),
             before: before.len() as u64,
             after: after.len() as u64,
             new: only_in_first(&after, &before).into_iter().map(Address).collect(),
             gone: before.difference(&after).count() as u64,
         })
         .collect();
-    changes.sort_by_key(|change| std::cmp::Reverse(change.growth()));
+    changes.sort_by_key(|change| std::cmp::Reverse(change.growth));
     changes
 }
 
@@ -135,6 +162,7 @@ mod tests {
             total: 8,
             live: objects.len() as u64,
             objects: objects.to_vec(),
+            extents: Vec::new(),
         }
     }
 
@@ -143,7 +171,7 @@ mod tests {
         let before = vec![cache("a", &[1, 2]), cache("b", &[1]), cache("same", &[9])];
         let after = vec![cache("a", &[2, 3]), cache("b", &[1, 2, 3]), cache("same", &[9])];
         let changes = slab_changes(before, after);
-        let got: Vec<_> = changes.iter().map(|c| (c.name.as_str(), c.growth(), c.gone)).collect();
+        let got: Vec<_> = changes.iter().map(|c| (c.name.as_str(), c.growth, c.gone)).collect();
         assert_eq!(got, [("b", 2, 0), ("a", 0, 1)]);
         assert_eq!(changes[1].new, [Address(3)]);
     }

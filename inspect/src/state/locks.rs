@@ -16,9 +16,6 @@ use crate::kernel::{Error, Field, Kernel, Walk};
 const OWNER_FLAGS: u64 = 7;
 /// `RWSEM_READER_OWNED`: the owner is only the last reader that came in.
 const READER_OWNED: u64 = 1;
-/// Words of a stack that are looked at: all of the largest stack.
-const MAX_WORDS: u64 = 16 << 10;
-
 /// Kinds of locks that a task can sleep on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
@@ -215,17 +212,8 @@ impl Kernel {
 
     /// The kernel addresses on a sleeping task's stack, each once.
     fn stack_words(&self, task: u64) -> Result<Vec<u64>, Error> {
-        let pointer = self.get(
-            task,
-            self.field_any(&[
-                ("task_struct", "thread.sp"),
-                ("task_struct", "thread.cpu_context.sp"),
-            ])?,
-        )?;
-        let base = self.get(task, self.field("task_struct", "stack")?)?;
-        let size = self.size_of("thread_union").unwrap_or(16 << 10).min(MAX_WORDS * 8);
-        let end = base.saturating_add(size);
-        let bytes = self.space().image(pointer.clamp(base, end)..end);
+        let stack = self.sleeping_stack(task)?;
+        let bytes = self.space().image(stack.pointer..stack.end);
         let mut seen = HashSet::new();
         let words = bytes.chunks_exact(8).map(crate::bytes::unsigned);
         Ok(words.filter(|word| word >> 63 != 0 && word % 8 == 0 && seen.insert(*word)).collect())

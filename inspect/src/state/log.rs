@@ -31,7 +31,7 @@ pub struct LogRecord {
     pub facility: u8,
     /// Who printed it: `T` and a thread id, or `C` and a CPU in interrupt context.
     pub caller: String,
-    /// The text, without a newline at its end.
+    /// The text, without the newline that ended it; some messages end with an empty line.
     pub text: String,
 }
 
@@ -136,7 +136,7 @@ impl Rings {
             .find(|at| u64_at(&self.text, *at) == Some(id) && at + 8 + length <= size)
             .ok_or_else(|| format!("no text for record {id} at position {begin:#x}"))?;
         let text = &self.text[start + 8..start + 8 + length];
-        Ok(String::from_utf8_lossy(text).trim_end_matches('\n').to_owned())
+        Ok(String::from_utf8_lossy(text).into_owned())
     }
 }
 

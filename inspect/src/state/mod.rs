@@ -1,25 +1,42 @@
 //! The state of the kernel, one submodule a subsystem. Each walk is bounded and says where it broke.
 
+mod allocation;
+mod cgroups;
 mod diff;
+mod leaks;
+mod lock_classes;
 mod lockdep;
 mod locks;
 mod log;
+mod maps;
+mod references;
 mod run_queues;
 mod slab_pages;
 mod slabs;
 mod summary;
+mod sysctls;
 mod taint;
 mod task_state;
 mod tasks;
+mod timers;
+mod workqueues;
 mod zones;
 
+pub use allocation::AllocationSite;
+pub use cgroups::{Cgroup, MemoryCounters};
 pub use diff::{Diff, SlabChange};
+pub use leaks::{Leak, LeakedObject};
+pub use lock_classes::LockClass;
 pub use lockdep::HeldLock;
 pub use locks::{LockKind, LockWait, Locks, Party};
 pub use log::LogRecord;
+pub use maps::Mapping;
 pub use run_queues::RunQueue;
 pub use slabs::SlabCache;
 pub use summary::{Summary, TaskStack};
+pub use sysctls::Sysctl;
 pub use taint::Taint;
 pub use tasks::Task;
+pub use timers::{Timer, TimerKind};
+pub use workqueues::{RunningWork, Work, Workqueue};
 pub use zones::{FreeArea, Zone};

@@ -6,6 +6,7 @@
 //! grace period, or in KASAN's quarantine, count as live.
 
 use std::collections::{HashMap, HashSet};
+use std::ops::Range;
 
 use serde::Serialize;
 
@@ -37,6 +38,9 @@ pub struct SlabCache {
     /// Addresses of the objects in use, ascending.
     #[serde(skip)]
     pub objects: Vec<u64>,
+    /// Addresses of the slabs, ascending, and bytes of each that hold objects.
+    #[serde(skip)]
+    pub extents: Vec<(u64, u64)>,
 }
 
 /// A cache while its slabs are being collected.
@@ -62,6 +66,9 @@ impl Cache {
             .filter(|object| !self.free.contains(object))
             .collect();
         objects.sort_unstable();
+        let extent = |slab: &Slab| (slab.address, slab.objects.saturating_mul(self.stride));
+        let mut extents: Vec<_> = self.slabs.iter().map(extent).collect();
+        extents.sort_unstable();
         SlabCache {
             name: self.name,
             address: Address(address),
@@ -71,6 +78,7 @@ impl Cache {
             total: self.slabs.iter().map(|slab| slab.objects).sum(),
             live: objects.len() as u64,
             objects,
+            extents,
         }
     }
 }
@@ -155,6 +163,21 @@ impl Kernel {
         }
         sheaves.retain(|sheaf| *sheaf != 0);
         Ok(sheaves)
+    }
+
+    /// The memory of every sheaf of a cache that can be found, free, full or empty.
+    pub(super) fn all_sheaves(&self, cache: u64, cpus: &[u32]) -> Result<Vec<Range<u64>>, Error> {
+        let Ok(capacity) = self.field("kmem_cache", "sheaf_capacity") else {
+            return Ok(Vec::new());
+        };
+        let capacity = self.get(cache, capacity)?.min(MAX_SHEAF);
+        let bytes = self.size_of("slab_sheaf")?.saturating_add(8 * capacity);
+        let mut sheaves = self.sheaves(cache, cpus)?;
+        for barn in self.barns(cache)? {
+            let head = barn.wrapping_add(self.offset("node_barn", "sheaves_empty")?);
+            sheaves.extend(self.list(head, self.offset("slab_sheaf", "barn_list")?).items);
+        }
+        Ok(sheaves.into_iter().map(|sheaf| sheaf..sheaf.saturating_add(bytes)).collect())
     }
 
     /// The barns of a cache: in `per_node[]` since 7.x, in each `kmem_cache_node` before.

@@ -1,5 +1,7 @@
 //! Memory zones and the free lists of the buddy allocator.
 
+use std::ops::Range;
+
 use serde::Serialize;
 
 use crate::Address;
@@ -108,24 +110,60 @@ impl Kernel {
     }
 
     fn free_areas(&self, zone: u64) -> Result<Walk<FreeArea>, Error> {
+        let mut walk = Walk::default();
+        for list in self.free_lists(zone)? {
+            let listed = list.pages.items.len() as u64;
+            walk.broke_at.extend(list.pages.broke_at);
+            walk.items.push(FreeArea { order: list.order, blocks: list.blocks, listed });
+        }
+        Ok(walk)
+    }
+
+    fn free_lists(&self, zone: u64) -> Result<Vec<FreeList>, Error> {
         let area_size = self.size_of("free_area")?.max(1);
         let areas = self.field("zone", "free_area")?;
         let count = self.field("free_area", "nr_free")?;
         let lists = self.field("free_area", "free_list")?;
         let list_head = self.size_of("list_head")?.max(1);
         let link = self.field_any(&[("page", "buddy_list"), ("page", "lru")])?.offset;
-        let mut walk = Walk::default();
+        let mut all = Vec::new();
         for order in 0..(areas.size / area_size).min(32) {
             let at = zone.wrapping_add(areas.offset).wrapping_add(order * area_size);
-            let mut listed = 0;
+            let mut pages = Walk::default();
             for kind in 0..lists.size / list_head {
                 let head = at.wrapping_add(lists.offset).wrapping_add(kind * list_head);
-                let pages = self.list(head, link);
-                listed += pages.items.len() as u64;
-                walk.broke_at.extend(pages.broke_at);
+                let of_kind = self.list(head, link);
+                pages.items.extend(of_kind.items);
+                pages.broke_at.extend(of_kind.broke_at);
             }
-            walk.items.push(FreeArea { order, blocks: self.get(at, count)?, listed });
+            all.push(FreeList { order, blocks: self.get(at, count)?, pages });
         }
-        Ok(walk)
+        Ok(all)
     }
+
+    /// Physical memory that the buddy allocator has free, ascending.
+    pub(super) fn free_memory(&self) -> Result<Vec<Range<u64>>, Error> {
+        let (array, size) = (self.page_array()?, self.size_of("page")?.max(1));
+        let page_size = self.page_size();
+        let mut free = Vec::new();
+        for zone in self.zones()?.items {
+            for list in self.free_lists(zone.address.0)? {
+                free.extend(list.pages.items.into_iter().map(|page| {
+                    let start = (page.wrapping_sub(array) / size).wrapping_mul(page_size);
+                    start..start.saturating_add(page_size << list.order)
+                }));
+            }
+        }
+        free.sort_by_key(|range| range.start);
+        Ok(free)
+    }
+}
+
+/// The free blocks of one order.
+struct FreeList {
+    order: u64,
+    /// Blocks, as the kernel counts them.
+    blocks: u64,
+    /// The first `struct page` of each block.
+    pages: Walk<u64>,
 }

@@ -1,7 +1,7 @@
 //! BTF: one pass indexes where types are; everything else is decoded when asked for.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use super::kind::raw;
 use super::members::Layout;
@@ -26,10 +26,16 @@ pub struct Btf {
     offsets: Vec<u32>,
     /// (name offset, index), ascending.
     names: Vec<(u32, u32)>,
-    /// The kernel's types, for a module's.
+    /// What this section is on top of: the kernel's types, or those of the module before.
     base: Option<Arc<Btf>>,
+    /// The kernel's types and strings: a module's BTF counts its own from there on, whatever other modules
+    /// are in between.
+    kernel_types: usize,
+    kernel_strings: usize,
     pub(super) layouts: Mutex<HashMap<TypeId, Arc<Layout>>>,
     constants: OnceLock<HashMap<u32, i64>>,
+    /// Where strings are that were asked for before: the same few are, over and over.
+    known: Mutex<HashMap<String, Option<usize>>>,
 }
 
 /// The fixed part of a type.
@@ -46,20 +52,29 @@ pub(super) struct Raw {
 }
 
 impl Btf {
-    /// Indexes a BTF section. For a module's, `base` is the kernel's.
+    /// Indexes a BTF section. For a module's, `base` is the kernel's, or what another module's made of it:
+    /// every type then has a number of its own.
     ///
     /// # Errors
     /// [`TypeError::Damaged`] when the header or a type makes no sense.
     pub fn parse(data: Vec<u8>, base: Option<Arc<Btf>>) -> Result<Self, TypeError> {
         let (types, strings) = sections(&data)?;
+        let (kernel_types, kernel_strings) =
+            base.as_ref().map_or((1, 0), |base| match &base.base {
+                Some(_) => (base.kernel_types, base.kernel_strings),
+                None => (base.len(), base.strings.len()),
+            });
         let mut btf = Self {
             data,
             strings,
             offsets: Vec::new(),
             names: Vec::new(),
             base,
+            kernel_types,
+            kernel_strings,
             layouts: Mutex::default(),
             constants: OnceLock::new(),
+            known: Mutex::default(),
         };
         btf.index(types)?;
         Ok(btf)
@@ -126,6 +141,16 @@ impl Btf {
         }
     }
 
+    /// The type that this section means by a number.
+    pub(super) fn own(&self, number: u32) -> TypeId {
+        let number = number as usize;
+        let id = match number.checked_sub(self.kernel_types) {
+            Some(index) if self.base.is_some() => self.first_own().saturating_add(index),
+            _ => number,
+        };
+        TypeId(u32::try_from(id).unwrap_or(u32::MAX))
+    }
+
     /// The `n`-th 32-bit word of a type's tail.
     pub(super) fn word(&self, raw: &Raw, n: usize) -> u32 {
         u32_at(&self.data, raw.tail + 4 * n).unwrap_or(0)
@@ -133,12 +158,16 @@ impl Btf {
 
     /// The string at an offset of the string section; strings of a module follow its base's.
     pub(super) fn string(&self, offset: u32) -> &str {
-        let below = self.base.as_ref().map_or(0, |base| base.strings.len());
-        let bytes = match (offset as usize).checked_sub(below) {
+        let bytes = match (offset as usize).checked_sub(self.kernel_strings) {
             Some(own) => c_string(&self.data[self.strings.clone()], own),
-            None => return self.base.as_ref().map_or("", |base| base.string(offset)),
+            None => return self.kernel().string(offset),
         };
         bytes.and_then(|bytes| std::str::from_utf8(bytes).ok()).unwrap_or("")
+    }
+
+    /// The section without a base.
+    fn kernel(&self) -> &Self {
+        self.base.as_ref().map_or(self, |base| base.kernel())
     }
 
     /// The name of a type; empty for one that has none.
@@ -158,7 +187,7 @@ impl Btf {
             return Kind::Void;
         };
         let size = u64::from(raw.size_or_type);
-        let target = TypeId(raw.size_or_type);
+        let target = btf.own(raw.size_or_type);
         match raw.kind {
             raw::INT => {
                 let encoding = btf.word(&raw, 0) >> 24;
@@ -166,7 +195,7 @@ impl Btf {
             }
             raw::PTR => Kind::Pointer(target),
             raw::ARRAY => {
-                Kind::Array { element: TypeId(btf.word(&raw, 0)), count: btf.word(&raw, 2) }
+                Kind::Array { element: btf.own(btf.word(&raw, 0)), count: btf.word(&raw, 2) }
             }
             raw::STRUCT => Kind::Struct { size },
             raw::UNION => Kind::Union { size },
@@ -218,24 +247,35 @@ impl Btf {
         0
     }
 
-    /// All structs, unions, enums, typedefs, integers and variables of this name.
+    /// All structs, unions, enums, typedefs, integers and variables of this name; the kernel's first.
     #[must_use]
     pub fn all(&self, name: &str) -> Vec<TypeId> {
-        let below = self.base.as_ref().map_or(0, |base| base.strings.len());
         let mut found = self.base.as_ref().map_or_else(Vec::new, |base| base.all(name));
-        let Some(at) = self.string_offset(name) else {
-            return found;
-        };
-        let offset = u32::try_from(below + at).unwrap_or(u32::MAX);
-        let start = self.names.partition_point(|(name, _)| *name < offset);
-        let own = self.names[start..].iter().take_while(|(name, _)| *name == offset);
-        let first = u32::try_from(self.first_own()).unwrap_or(u32::MAX);
-        found.extend(own.map(|(_, index)| TypeId(first.saturating_add(*index))));
+        // A module's type may be called by a string that the kernel has, too.
+        let own = self.string_offset(name).map(|at| self.kernel_strings + at);
+        let shared = self.base.as_ref().and_then(|_| self.kernel().string_offset(name));
+        for offset in [shared, own].into_iter().flatten() {
+            let offset = u32::try_from(offset).unwrap_or(u32::MAX);
+            let start = self.names.partition_point(|(name, _)| *name < offset);
+            let own = self.names[start..].iter().take_while(|(name, _)| *name == offset);
+            let first = u32::try_from(self.first_own()).unwrap_or(u32::MAX);
+            found.extend(own.map(|(_, index)| TypeId(first.saturating_add(*index))));
+        }
         found
     }
 
     /// Where `name` is in the string section, which holds every string once.
     fn string_offset(&self, name: &str) -> Option<usize> {
+        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(at) = known.get(name) {
+            return *at;
+        }
+        let at = self.search_string(name);
+        known.insert(name.to_owned(), at);
+        at
+    }
+
+    fn search_string(&self, name: &str) -> Option<usize> {
         let mut needle = vec![0];
         needle.extend(name.as_bytes());
         needle.push(0);
@@ -244,8 +284,8 @@ impl Btf {
     }
 
     /// The struct or union of this name, else the type that a typedef of this name stands for, else an
-    /// enum or integer. Of two structs of one name the one with the most members is meant: the other is
-    /// a driver's private one.
+    /// enum or integer. Of two structs of one name the kernel's own comes before a module's, and the one with
+    /// the most members before a driver's private one.
     ///
     /// # Errors
     /// [`TypeError::UnknownType`], without suggestions: see [`Btf::names_like`].
@@ -260,7 +300,7 @@ impl Btf {
                     _ => 0,
                 };
                 let members = self.raw(*id).map_or(0, |(_, raw)| raw.count);
-                (rank, members)
+                (rank, (id.0 as usize) < self.kernel().len(), members)
             })
             .map(|id| self.resolve(id))
             .ok_or_else(|| TypeError::UnknownType { name: name.to_owned(), nearest: Vec::new() })
@@ -269,7 +309,14 @@ impl Btf {
     /// Names of types like a wrong one. Looks at every name: for error messages only.
     #[must_use]
     pub fn names_like(&self, wrong: &str) -> Vec<String> {
-        crate::suggest::nearest(wrong, self.names.iter().map(|(name, _)| self.string(*name)))
+        let own = self.names.iter().map(|(name, _)| self.string(*name));
+        let mut all: Vec<&str> = own.collect();
+        let mut below = self.base.as_deref();
+        while let Some(btf) = below {
+            all.extend(btf.names.iter().map(|(name, _)| btf.string(*name)));
+            below = btf.base.as_deref();
+        }
+        crate::suggest::nearest(wrong, all.into_iter())
     }
 
     /// The type of a per-CPU variable.
@@ -305,11 +352,12 @@ impl Btf {
             .collect()
     }
 
-    /// The value of an enumerator of any enum, also of one without a name.
+    /// The value of an enumerator of any enum of the kernel's, also of one without a name.
     #[must_use]
     pub fn constant(&self, name: &str) -> Option<i64> {
-        let constants = self.constants.get_or_init(|| self.all_constants());
-        let offset = u32::try_from(self.string_offset(name)?).ok()?;
+        let kernel = self.kernel();
+        let constants = kernel.constants.get_or_init(|| kernel.all_constants());
+        let offset = u32::try_from(kernel.string_offset(name)?).ok()?;
         constants.get(&offset).copied()
     }
 

@@ -146,7 +146,7 @@ impl Btf {
                 return;
             }
             let word = |n| btf.word(&raw, 3 * index + n);
-            let (name, ty, offset) = (btf.string(word(0)), TypeId(word(1)), word(2));
+            let (name, ty, offset) = (btf.string(word(0)), btf.own(word(1)), word(2));
             // With the flag set, the upper byte of the offset is the width of a bit-field.
             let (bits, offset) =
                 if raw.flag { (offset >> 24, offset & 0x00ff_ffff) } else { (0, offset) };

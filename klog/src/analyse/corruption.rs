@@ -14,13 +14,18 @@ pub(super) fn find(
     traces: &[Trace],
     function: Option<&str>,
 ) -> Option<String> {
-    let wants_function = headline.recipe != Recipe::Nobody;
-    let stackless = !traces.iter().any(|trace| !trace.stack.frames.is_empty());
+    // A panic says what is wrong by itself.
+    let wants_function = headline.recipe != Recipe::Nobody && headline.kind.as_str() != "panic";
+    let stackless =
+        traces.iter().all(|trace| trace.stack.frames.is_empty() && trace.pointer.is_none());
+    // The lines of locks name functions too, and a stack does not follow every one.
+    let placed = headline.recipe == Recipe::Acquirer && function.is_some();
     match () {
         () if draft.cut => Some("longer than what is kept of a report".to_owned()),
-        () if wants_function && stackless && function.is_none() => {
-            Some("no stack trace".to_owned())
+        () if headline.title.ends_with(": corrupted") => {
+            Some("nothing behind the headline".to_owned())
         }
+        () if wants_function && stackless && !placed => Some("no stack trace".to_owned()),
         () if wants_function && function.is_none() => {
             Some("no function to blame in the stack trace".to_owned())
         }
@@ -30,19 +35,36 @@ pub(super) fn find(
 
 /// A trace's header without a frame behind it.
 fn broken_trace(draft: &Draft) -> Option<String> {
-    let header = |text: &str| {
-        matches!(
-            text.trim(),
-            "Call Trace:" | "Call trace:" | "backtrace:" | "stack backtrace:" | "Backtrace:"
-        )
-    };
-    let at = draft.lines.iter().position(|line| header(&line.text))?;
-    let behind = draft.lines[at + 1..].iter().take(PATIENCE);
-    let framed = behind.clone().any(|line| {
-        super::frame::parse(&line.text).is_some()
-            || super::machine::instruction_pointer(&line.text).is_some()
-    });
-    (!framed).then(|| format!("no frame behind `{}`", draft.lines[at].text.trim()))
+    let mut headers =
+        draft.lines.iter().enumerate().filter(|(_, line)| is_header(line.text.trim()));
+    let (_, line) = headers.find(|&(at, _)| {
+        let behind = draft.lines[at + 1..].iter().take(PATIENCE);
+        // A processor that ran a program has an empty stack, which ends with a mark.
+        !behind.clone().any(|line| is_framed(&line.text) || line.text.trim() == "</TASK>")
+    })?;
+    Some(format!("no frame behind `{}`", line.text.trim()))
+}
+
+fn is_header(text: &str) -> bool {
+    const HEADERS: [&str; 7] = [
+        "Call Trace:",
+        "Call trace:",
+        "backtrace:",
+        "stack backtrace:",
+        "Backtrace:",
+        "Allocated:",
+        "Freed:",
+    ];
+    HEADERS.contains(&text)
+        || text.starts_with("Allocated by task ")
+        || text.starts_with("Freed by task ")
+}
+
+/// Whether a line shows a frame, or says why there is none.
+fn is_framed(text: &str) -> bool {
+    super::frame::parse(text).is_some()
+        || super::machine::instruction_pointer(text).is_some()
+        || text.contains("stack is not available")
 }
 
 /// A prefix in the middle of a line: two messages were written at once.

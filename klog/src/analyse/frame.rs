@@ -17,9 +17,11 @@ pub fn parse(message: &str) -> Option<Frame> {
     match symbol_parts(symbol) {
         Some((name, offset, size)) if tail_fits(rest) => Some(Frame {
             function: function_name(name)?,
+            symbol: name.to_owned(),
             offset: Some(offset),
             size: Some(size),
             module: module(rest),
+            build_id: build_id(rest),
             location: location(rest),
             reliable: reliable && !rest.contains("(unreliable)"),
             inlined: false,
@@ -32,11 +34,15 @@ pub fn parse(message: &str) -> Option<Frame> {
 /// ` f file.c:12 [inline]`
 fn inlined(symbol: &str, rest: &str) -> Option<Frame> {
     let place = rest.strip_suffix("[inline]")?.trim();
+    (!place.contains(' ')).then_some(())?;
+    location(place)?;
     Some(Frame {
         function: function_name(symbol)?,
+        symbol: symbol.to_owned(),
         offset: None,
         size: None,
         module: None,
+        build_id: None,
         location: location(place),
         reliable: true,
         inlined: true,
@@ -45,8 +51,8 @@ fn inlined(symbol: &str, rest: &str) -> Option<Frame> {
 
 /// `[<ffffffff81000000>] `, `[c000000001] [c000000002] ` and `(f) from [<…>] ` in front of the symbol.
 fn without_addresses(mut text: &str) -> &str {
-    if let Some((_, callee)) = text.split_once(" from ")
-        && (text.starts_with("[<") || text.starts_with(' '))
+    if let Some((caller, callee)) = text.split_once(" from ")
+        && (caller.starts_with("[<") || is_name(caller))
     {
         text = callee;
     }
@@ -87,6 +93,18 @@ fn module(rest: &str) -> Option<String> {
     let (_, inner) = rest.split_once('[')?;
     let name = inner.split([']', ' ', '(']).next()?;
     (is_name(name) && name != "inline").then(|| name.to_owned())
+}
+
+/// The second word in a module's brackets (`lib/vsprintf.c: sprint_symbol_build_id`).
+fn build_id(rest: &str) -> Option<String> {
+    let (inner, _) = rest.split_once('[')?.1.split_once(']')?;
+    let id = inner.split(' ').nth(1)?;
+    is_build_id(id).then(|| id.to_owned())
+}
+
+/// Whether a word is a build ID: 16 to 20 bytes in hexadecimal digits (`BUILD_ID_SIZE_MAX`).
+pub(super) fn is_build_id(word: &str) -> bool {
+    (32..=40).contains(&word.len()) && word.bytes().all(|byte| byte.is_ascii_hexdigit())
 }
 
 /// `fs/ext4/inode.c:123`, or with a column; a `discriminator` note may follow.
@@ -145,6 +163,10 @@ mod tests {
         let frame = parse(" ? ext4_map_blocks+0x1a/0x2b0 [ext4]").unwrap();
         assert_eq!((frame.function.as_str(), frame.reliable), ("ext4_map_blocks", false));
         assert_eq!((frame.module.as_deref(), frame.offset), (Some("ext4"), Some(0x1a)));
+        assert_eq!(
+            parse(" f+0x1/0x2 [ext4 0123456789abcdef0123456789abcdef01234567]").unwrap().build_id,
+            Some("0123456789abcdef0123456789abcdef01234567".to_owned())
+        );
         assert_eq!(
             parse(" [<ffffffff81234567>] do_one_initcall+0x5/0x10").unwrap().function,
             "do_one_initcall"

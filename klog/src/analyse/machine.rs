@@ -4,6 +4,7 @@
 
 use std::collections::BTreeMap;
 
+use super::frame;
 use crate::Task;
 
 /// Processor, task, taint and kernel of a `CPU: 1 UID: 0 PID: 42 Comm: cat Tainted: G    B   6.12.0 #1` line.
@@ -13,6 +14,7 @@ pub(super) struct Identity {
     pub task: Option<Task>,
     pub taint: Option<String>,
     pub kernel: Option<String>,
+    pub build_id: Option<String>,
 }
 
 /// Reads an identity line.
@@ -28,6 +30,7 @@ pub(super) fn identity(message: &str) -> Option<Identity> {
         task: pid.parse().ok().map(|pid| Task { comm: comm.to_owned(), pid }),
         taint: taint(state),
         kernel: kernel(state),
+        build_id: build_id(state),
     })
 }
 
@@ -43,9 +46,18 @@ pub(super) fn taint(state: &str) -> Option<String> {
     if flags.starts_with('[') {
         return Some(flags.to_owned());
     }
-    let len =
-        flags.split_inclusive(' ').take_while(|word| word.trim().len() <= 1).map(str::len).sum();
-    Some(flags[..len].trim_end().to_owned())
+    Some(flags[..flags_len(flags)].trim_end().to_owned())
+}
+
+/// Length of the flags at the start of `text`: capital letters, a blank for each that is not set.
+fn flags_len(text: &str) -> usize {
+    let flag = |word: &&str| word.trim().bytes().all(|byte| byte.is_ascii_uppercase());
+    text.split_inclusive(' ').take_while(flag).map(str::len).sum()
+}
+
+/// The last word (`lib/dump_stack.c: dump_stack_print_info`).
+fn build_id(state: &str) -> Option<String> {
+    state.split(' ').next_back().filter(|word| frame::is_build_id(word)).map(str::to_owned)
 }
 
 /// The release and build number behind the taint.
@@ -54,13 +66,12 @@ fn kernel(state: &str) -> Option<String> {
         Some(rest) => rest.trim(),
         None => {
             let flags = state.strip_prefix("Tainted: ")?;
-            let len: usize = flags
-                .split_inclusive(' ')
-                .take_while(|word| word.trim().len() <= 1)
-                .map(str::len)
-                .sum();
-            flags[len..].trim()
+            flags[flags_len(flags)..].trim()
         }
+    };
+    let rest = match rest.rsplit_once(' ') {
+        Some((rest, id)) if frame::is_build_id(id) => rest.trim_end(),
+        _ => rest,
     };
     (!rest.is_empty()).then(|| rest.to_owned())
 }
@@ -69,15 +80,29 @@ fn kernel(state: &str) -> Option<String> {
 /// before 4.10 `RIP: 0010:[<ffffffff81000000>]  [<ffffffff81000000>] f+0x1/0x2`.
 pub(super) fn instruction_pointer(message: &str) -> Option<&str> {
     let text = message.trim_start();
-    let at = ["RIP: ", "EIP: ", "pc : ", "pc: ", "PC is at ", "epc : ", "RIP  ["]
-        .iter()
-        .find_map(|head| text.strip_prefix(head))?;
+    let at = [
+        "RIP: ",
+        "EIP: ",
+        "EIP is at ",
+        "IP: ",
+        "pc : ",
+        "pc: ",
+        "PC is at ",
+        "epc : ",
+        "RIP  [",
+        "NIP [",
+        "Krnl PSW : ",
+    ]
+    .iter()
+    .find_map(|head| text.strip_prefix(head))?;
     // 0010 is the kernel's code segment, 0033 and 0023 are user space's.
     if at.starts_with("0033:") || at.starts_with("0023:") {
         return None;
     }
     let symbol = at.strip_prefix("0010:").or_else(|| at.strip_prefix("0060:")).unwrap_or(at);
-    symbol.split_whitespace().find(|word| word.contains("+0x")).or(Some(symbol.trim()))
+    let word = symbol.split_whitespace().find(|word| word.contains("+0x"));
+    word.or_else(|| symbol.strip_suffix("[inline]")?.split_whitespace().next())
+        .or(Some(symbol.trim()))
 }
 
 /// Adds the registers that a line shows, if it shows any.
@@ -134,6 +159,12 @@ mod tests {
         );
         let got = identity("CPU: 0 PID: 1 Comm: init Not tainted 4.19.0 #2").unwrap();
         assert_eq!((got.taint, got.kernel.as_deref()), (None, Some("4.19.0 #2")));
+        let got = identity(
+            "CPU: 0 UID: 0 PID: 1 Comm: a Not tainted 6.12.0 #2 PREEMPT(full)  0123456789abcdef0123456789abcdef01234567",
+        )
+        .unwrap();
+        assert_eq!(got.kernel.as_deref(), Some("6.12.0 #2 PREEMPT(full)"));
+        assert!(got.build_id.is_some_and(|id| id.ends_with("4567")));
     }
 
     #[test]

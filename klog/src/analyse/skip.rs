@@ -2,6 +2,9 @@
 //!
 //! The lists are words between blanks; a `*` at the end of a word stands for any rest of the name.
 
+use std::collections::{HashMap, HashSet};
+use std::sync::LazyLock;
+
 /// Detectors, unwinders, exception entries.
 const REPORTING: &str = "\
     dump_stack* __dump_stack show_stack* dump_backtrace* unwind_backtrace print_address_description* print_report \
@@ -30,24 +33,32 @@ const REPORTING: &str = "\
     generic_handle_* handle_domain_irq __handle_domain_irq gic_handle_irq call_on_irq_stack do_interrupt_handler \
     sched_show_task show_state_filter dump_cpu_task show_regs __show_regs show_trace* rcu_check_gp_kthread* \
     rcu_implicit_dynticks_qs print_tainted dump_header out_of_memory* oom_kill_process warn_alloc* bad_page \
-    slab_err* object_err* print_trailer slab_bug* check_object check_bytes_and_report free_debug_processing \
+    kernel_unpoison_pages* __kernel_unpoison* check_poison_mem slab_err* object_err* print_trailer slab_bug* check_object check_bytes_and_report free_debug_processing \
     free_to_partial_list alloc_debug_processing on_freelist validate_slab* slab_fix check_slab slab_pad_check \
     init_object lockdep_* __lockdep_* debug_locks_off rcu_lockdep* print_*_bug* print_bad_* print_circular_* \
     print_irq_* print_deadlock_* print_usage_* print_unlock_* print_freed_lock* print_lock_* check_prev* \
     check_noncircular* check_deadlock check_irq_usage check_usage* check_chain_key check_wait_context \
     validate_chain* mark_lock* mark_usage mark_held_locks valid_state* register_lock_class assign_lock_key \
     look_up_lock_class __lock_acquire* lock_acquire* __lock_release* lock_release* debug_check_no_locks_* \
-    debug_check_no_locks_freed __debug_check_no_obj_freed debug_check_no_obj_freed debug_object_* __debug_object_* \
+    debug_check_no_locks_freed hlock_class find_held_lock reacquire_held_locks lookup_chain_cache* \
+    add_chain_* graph_lock lock_set_class lock_downgrade lock_pin_lock lock_unpin_lock try_to_freeze* __refrigerator __debug_check_no_obj_freed debug_check_no_obj_freed debug_object_* __debug_object_* \
     debug_print_object debug_objects* debug_timer_* rcu_read_lock_held* rcu_lockdep_current* refcount_* __refcount_* \
     kref_* __list_add* __list_del* list_add list_add_tail list_add_rcu list_add_tail_rcu __list_add* list_del* \
     list_move* __list_move* list_splice* __list_splice* list_replace* hlist_* __hlist_* list_empty* list_is_* \
     usercopy_abort __check_object_size* check_heap_object check_object_size __check_heap_object report_usercopy \
     fortify_panic* __fortify_panic __fortify_report fortify_* __stack_chk_fail report_cfi_failure __cfi_* \
     handle_cfi_* __might_sleep ___might_sleep __might_resched __might_fault might_fault might_alloc* cond_resched* \
-    __cond_resched* _cond_resched __schedule_bug check_preemption_disabled debug_smp_processor_id \
+    __cond_resched* _cond_resched __schedule_bug schedule_debug rcu_note_context_switch check_for_stack check_for_illegal_area check_unmap \
+    add_dma_entry debug_dma_* dma_map_* dma_unmap_* check_preemption_disabled debug_smp_processor_id \
     __this_cpu_preempt_check __cant_sleep __cant_migrate spin_dump spin_bug rwlock_bug* __spin_lock_debug \
     debug_spin_* debug_write_* debug_read_* rust_begin_unwind rust_panic core::* alloc::* rust_helper_* __rust_* \
-    kernel::panic* BUG rust_helper_BUG";
+    kernel::panic* BUG rust_helper_BUG __copy_overflow copy_overflow \
+    irqentry_* raw_irqentry_* preempt_schedule_irq skb_panic \
+    skb_over_panic skb_under_panic skb_put skb_push skb_pull check_copy_size check_object_size debug_assert_init \
+    timer_is_static_object work_is_static_object proc_register proc_mkdir* proc_create* kobject_add_internal \
+    kobject_add* kobject_get kobject_put kobject_init* sysfs_warn_dup copy_to_iter* copy_from_iter* _copy_to_iter* _copy_from_iter* \
+    copy_page_to_iter* copy_page_from_iter* simple_copy_to_iter copyout copyin copyout_mc usb_submit_urb \
+    usb_start_wait_urb usb_bulk_msg usb_interrupt_msg usb_control_msg*";
 
 /// Copying, comparing, bit and atomic operations, allocators: they do what their caller asked for.
 const HELPERS: &str = "\
@@ -59,9 +70,9 @@ const HELPERS: &str = "\
     __arch_copy_* instrument_* strncpy_from_user strnlen_user do_strncpy_from_user csum_partial* __pi_* memory_copy* \
     atomic_* atomic64_* arch_atomic* raw_atomic* __atomic* atomic_long* test_bit arch_test_bit _test_bit set_bit \
     clear_bit __set_bit __clear_bit test_and_* constant_test_bit variable_test_bit find_*_bit _find_* \
-    __read_once_size* __write_once_size* __read_once* virt_to_* get_unaligned* __get_unaligned* put_unaligned* xchg* \
+    div64_* div_u64* div_s64* __div64* do_div __read_once_size* __write_once_size* __read_once* virt_to_* get_unaligned* __get_unaligned* put_unaligned* xchg* \
     cmpxchg* arch_static_branch* kfree kfree_sensitive kfree_const kfree_bulk* __kfree* kvfree kvfree_* vfree \
-    vfree_atomic __vfree* kmem_cache_free kmem_cache_free_bulk slab_free* __slab_free* do_slab_free* ___cache_free* \
+    vfree_atomic __vfree* kmem_cache_free* __kmem_cache_free* slab_free* __slab_free* do_slab_free* ___cache_free* \
     __cache_free* cache_free* qlist_* qlink_* quarantine_* memcg_slab_* __do_kmem_cache_free __free_pages* \
     free_pages* __free_slab discard_slab free_unref* free_pcp* free_one_page __free_one_page get_page_from_freelist \
     prep_new_page check_new_page* rmqueue* free_tail_page* __free_frozen_pages free_frozen_page* kfree_skbmem \
@@ -87,16 +98,57 @@ const LOCKING: &str = "\
     rtlock_* rt_spin_* rt_read_* rt_write_* task_blocks_on_rt_mutex rwbase_* optimistic_spin* osq_* local_lock* \
     __local_bh_* local_bh_* _local_bh_* rcu_read_* rcu_lock_* srcu_lock_* srcu_read_* __srcu_read_* task_lock \
     task_unlock lock_page* __lock_page* folio_lock* __folio_lock* class_mutex_* class_spinlock_* class_raw_* \
-    class_rwsem_* class_rcu_* guard_*";
+    class_rwsem_* class_rcu_* guard_* *lock_sock* lock_two_* lock_rename __wake_up* wake_up* __wake_up_common* \
+    swake_up* complete complete_all";
+
+/// What arms, cancels and frees timers, work items and callbacks for its caller.
+const OBJECTS: &str = "\
+    device_release kobject_release kobject_cleanup __timer_delete* add_timer* mod_timer* __mod_timer* del_timer* timer_delete* timer_shutdown* init_timer_* __init_work \
+    queue_work* __queue_work* queue_delayed_work* __queue_delayed_work* mod_delayed_work* call_rcu* __call_rcu*";
 
 /// Ways to sleep.
 const SLEEPING: &str = "\
+    dequeue_task* dequeue_entity* deactivate_task block_task try_to_block_task \
     __schedule schedule schedule_timeout* schedule_hrtimeout* schedule_preempt_disabled schedule_rtlock \
     preempt_schedule* __schedule_loop __switch_to* context_switch io_schedule* __io_schedule* __wait_for_common \
     do_wait_for_common wait_for_common* wait_for_completion* __wait_for_completion* wait_on_bit* __wait_on_bit* \
     out_of_line_wait_on_bit* bit_wait* wait_on_page_bit* wait_on_page_* folio_wait_* __folio_wait_* do_wait_intr* \
     prepare_to_wait* wait_event* __wait_event* msleep* usleep* do_nanosleep migration_entry_wait* __wait_on_buffer \
-    wait_on_buffer rcu_sync_* __preempt_schedule* autoremove_wake* mwait_*";
+    wait_on_buffer rcu_sync_* __preempt_schedule* autoremove_wake* mwait_* synchronize_* \
+    __synchronize_* rcu_barrier*";
+
+/// What a hung task waits in, by parts of names: many subsystems have such functions of their own.
+const WAITING: &str = "\
+    *wait* *_lock *_lock_* *completion* *synchronize* *rwsem* *slowlock* rcu_barrier* *cancel_work* *cancel_delayed* \
+    __flush_work* flush_work* *context_switch* kthread_stop* kthread_park*";
+
+/// General code that calls what differs from stall to stall: entries of system calls, of files, sockets, work items,
+/// timers, softirqs, page faults.
+const DISPATCHERS: &str = "\
+    do_syscall_* x64_sys_call ia32_sys_call do_fast_syscall_* do_int80* __do_fast_syscall* sysenter_dispatch \
+    tracesys_phase2 entry_SYSCALL* entry_INT80* el0_svc* invoke_syscall* ret_fast_syscall system_call_* \
+    process_one_work process_scheduled_works worker_thread *kthread* ret_from_fork* smpboot_thread_fn start_secondary \
+    cpu_startup_entry do_idle rest_init run_ksoftirqd *do_softirq* handle_softirqs call_timer_fn *run_timers \
+    run_timer_softirq expire_timers hrtimer_run* *hrtimer_run_queues tasklet_action* *netif_receive_skb* net_rx_action \
+    napi_poll process_backlog vfs_write vfs_read vfs_iter_read vfs_iter_write do_iter_read do_iter_write \
+    do_iter_readv_writev *call_read_iter *call_write_iter new_sync_read new_sync_write ksys_read ksys_write \
+    vfs_ioctl do_vfs_ioctl *sys_ioctl ksys_ioctl *blkdev_ioctl blkdev_driver_ioctl full_proxy_* proc_reg_* kernfs_fop_* kernfs_seq_* sysfs_kf_* \
+    iterate_dir do_splice* splice_direct_to_actor direct_splice_actor do_mmap mmap_region *call_mmap do_dentry_open \
+    vfs_open sock_sendmsg sock_sendmsg_nosec __sock_sendmsg sock_recvmsg* *sock_release *sock_setsockopt \
+    *sys_setsockopt *sys_getsockopt __sys_listen __sys_bind *sys_connect* *sys_accept4 kernel_sendmsg \
+    *smp_call_function* __do_fault handle_mm_fault *do_page_fault page_fault exc_page_fault __fput ____fput \
+    task_work_run exit_to_user* *exit_to_usermode* do_one_initcall do_init_module notifier_call_chain*";
+
+/// Whether `function` is general code that calls what is of interest.
+pub(super) fn is_dispatcher(function: &str) -> bool {
+    static LIST: LazyLock<Names> = LazyLock::new(|| Names::new(&[DISPATCHERS]));
+    LIST.has(function)
+}
+
+/// What allocates for others, by parts of names: who leaks calls it.
+const ALLOCATING: &str = "\
+    *alloc* *kmem* *slab* *mmap* *create_object* *idr_get* *list_lru_init* *kasprintf* *kvasprintf* *pcpu_create* \
+    *strdup* *strndup* *memdup* *build_skb*";
 
 /// Busy waiting and tracing, where a stalled processor is found by chance.
 const SPINNING: &str = "\
@@ -114,31 +166,75 @@ pub(super) enum Skip {
     Common,
     /// Reporting, helpers and lock operations.
     Locks,
+    /// Reporting, helpers, timers and work items.
+    Objects,
     /// Reporting, helpers, lock operations and sleeping.
     Sleep,
-    /// All of it, and busy waiting.
+    /// Reporting, helpers, lock operations and all that sounds like waiting.
+    Hung,
+    /// Reporting, helpers, lock operations and busy waiting.
     Stall,
+    /// Reporting, helpers and all that sounds like allocating.
+    Leak,
 }
 
 /// Whether `function` is nobody's fault.
 pub(super) fn skips(function: &str, skip: Skip) -> bool {
-    let lists: &[&str] = match skip {
-        Skip::Common => &[REPORTING, HELPERS],
-        Skip::Locks => &[REPORTING, HELPERS, LOCKING],
-        Skip::Sleep => &[REPORTING, HELPERS, LOCKING, SLEEPING],
-        Skip::Stall => &[REPORTING, HELPERS, LOCKING, SPINNING],
+    static COMMON: LazyLock<Names> = LazyLock::new(|| Names::new(&[REPORTING, HELPERS]));
+    static LOCKS: LazyLock<Names> = LazyLock::new(|| Names::new(&[LOCKING]));
+    static OBJECT: LazyLock<Names> = LazyLock::new(|| Names::new(&[OBJECTS]));
+    static SLEEP: LazyLock<Names> = LazyLock::new(|| Names::new(&[LOCKING, SLEEPING]));
+    static HUNG: LazyLock<Names> = LazyLock::new(|| Names::new(&[LOCKING, SLEEPING, WAITING]));
+    static STALL: LazyLock<Names> = LazyLock::new(|| Names::new(&[LOCKING, SPINNING]));
+    static LEAK: LazyLock<Names> = LazyLock::new(|| Names::new(&[ALLOCATING]));
+    let more = match skip {
+        Skip::Common => None,
+        Skip::Locks => Some(&LOCKS),
+        Skip::Objects => Some(&OBJECT),
+        Skip::Sleep => Some(&SLEEP),
+        Skip::Hung => Some(&HUNG),
+        Skip::Stall => Some(&STALL),
+        Skip::Leak => Some(&LEAK),
     };
-    lists.iter().any(|list| list.split(' ').any(|entry| matches(entry, function)))
+    COMMON.has(function) || more.is_some_and(|names| names.has(function))
 }
 
-fn matches(entry: &str, function: &str) -> bool {
-    match entry.split_once('*') {
-        Some((head, "")) => function.starts_with(head),
-        Some((head, tail)) => {
-            function.starts_with(head)
-                && function[head.len()..].contains(tail.trim_end_matches('*'))
+/// Names and patterns, made for asking often.
+#[derive(Debug)]
+struct Names {
+    whole: HashSet<&'static str>,
+    /// Patterns with something in front of the first `*`, by that.
+    heads: HashMap<&'static str, Vec<&'static str>>,
+    /// Lengths of the heads.
+    lengths: Vec<usize>,
+    /// Patterns that begin with `*`.
+    open: Vec<&'static str>,
+}
+
+impl Names {
+    fn new(lists: &[&'static str]) -> Self {
+        let entries = || lists.iter().flat_map(|list| list.split_ascii_whitespace());
+        let mut heads: HashMap<&str, Vec<&str>> = HashMap::new();
+        for (head, tail) in entries().filter_map(|entry| entry.split_once('*')) {
+            heads.entry(head).or_default().push(tail.trim_end_matches('*'));
         }
-        None => entry == function,
+        let open = heads.remove("").unwrap_or_default();
+        let mut lengths: Vec<usize> = heads.keys().map(|head| head.len()).collect();
+        lengths.sort_unstable();
+        lengths.dedup();
+        let whole = entries().filter(|entry| !entry.contains('*')).collect();
+        Self { whole, heads, lengths, open }
+    }
+
+    fn has(&self, function: &str) -> bool {
+        self.whole.contains(function)
+            || self.open.iter().any(|part| function.contains(part))
+            || self.lengths.iter().any(|&len| self.has_head(function, len))
+    }
+
+    fn has_head(&self, function: &str, len: usize) -> bool {
+        let Some((head, rest)) = function.split_at_checked(len) else { return false };
+        self.heads.get(head).is_some_and(|tails| tails.iter().any(|tail| rest.contains(tail)))
     }
 }
 
@@ -148,15 +244,13 @@ mod tests {
 
     #[test]
     fn entries_match_names_and_heads_of_names() {
-        assert!(
-            matches("kfree*", "kfree_sensitive")
-                && matches("die", "die")
-                && !matches("die", "die_addr")
-        );
-        assert!(
-            matches("print_*_bug*", "print_circular_bug")
-                && !matches("print_*_bug*", "print_report")
-        );
+        let names = Names::new(&["kfree* die print_*_bug* *wait*"]);
+        for name in ["kfree_sensitive", "kfree", "die", "print_circular_bug", "a_wait", "wait"] {
+            assert!(names.has(name), "{name}");
+        }
+        for name in ["die_addr", "print_report", "xkfree", ""] {
+            assert!(!names.has(name), "{name}");
+        }
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! Finds the stack traces of a report.
 
+use super::skip::{Skip, skips};
 use super::{frame, machine};
 use crate::assemble::Line;
 use crate::{Frame, Stack, StackRole};
@@ -10,8 +11,12 @@ pub(super) struct Trace {
     pub stack: Stack,
     /// The instruction pointer printed above the trace.
     pub pointer: Option<String>,
-    /// Index of the first frame below an interrupt or exception, where the trace shows one.
+    /// Whether that lies in a module.
+    pub pointer_in_module: bool,
+    /// Index of the frame that was interrupted, where the trace shows registers in between.
     pub interrupted: Option<usize>,
+    /// Index of the first frame below an interrupt's stack.
+    pub irq_end: Option<usize>,
 }
 
 /// The stacks of a report, in the order of the log.
@@ -29,7 +34,9 @@ struct Finder {
     role: StackRole,
     header: String,
     pointer: Option<String>,
+    pointer_in_module: bool,
     interrupted: Option<usize>,
+    irq_end: Option<usize>,
     frames: Vec<Frame>,
     /// From here on only bystanders are shown.
     bystanders: bool,
@@ -42,7 +49,9 @@ impl Default for Finder {
             role: StackRole::Trace,
             header: String::new(),
             pointer: None,
+            pointer_in_module: false,
             interrupted: None,
+            irq_end: None,
             frames: Vec::new(),
             bystanders: false,
         }
@@ -54,10 +63,13 @@ impl Finder {
         let text = crate::detect::text::without_subsystem(message.trim_start());
         if let Some(frame) = frame::parse(message) {
             self.frames.push(frame);
+        } else if is_summary(text) && !self.frames.is_empty() {
+            self.finish();
         } else if let Some(symbol) = machine::instruction_pointer(text) {
+            self.pointer_in_module |= self.frames.is_empty() && is_of_module(text);
             self.instruction_pointer(symbol);
         } else if marks_end_of_irq(text) && !self.frames.is_empty() {
-            self.interrupted = Some(self.frames.len());
+            self.irq_end = self.irq_end.or(Some(self.frames.len()));
         } else if let Some(role) = role(text) {
             self.begin(role, text);
         } else if is_trace_header(text) && !self.frames.is_empty() {
@@ -68,16 +80,20 @@ impl Finder {
     fn instruction_pointer(&mut self, symbol: &str) {
         let name = frame::function_name(symbol);
         if self.frames.is_empty() {
-            self.pointer = self.pointer.take().or(name);
+            let known = self.pointer.take();
+            let telling = known.clone().filter(|name| !skips(name, Skip::Common));
+            self.pointer = telling.or(name).or(known);
             return;
         }
-        self.interrupted = Some(self.frames.len());
+        self.interrupted = self.interrupted.or(Some(self.frames.len()));
         let Some(name) = name else { return };
         self.frames.push(Frame {
+            symbol: name.clone(),
             function: name,
             offset: None,
             size: None,
             module: None,
+            build_id: None,
             location: None,
             reliable: true,
             inlined: false,
@@ -95,17 +111,33 @@ impl Finder {
 
     fn finish(&mut self) {
         let frames = std::mem::take(&mut self.frames);
-        if frames.is_empty() {
+        if frames.is_empty() && self.pointer.is_none() {
             return;
         }
         let stack = Stack { role: self.role, header: std::mem::take(&mut self.header), frames };
         self.traces.push(Trace {
             stack,
             pointer: self.pointer.take(),
+            pointer_in_module: std::mem::take(&mut self.pointer_in_module),
             interrupted: self.interrupted.take(),
+            irq_end: self.irq_end.take(),
         });
         self.role = if self.bystanders { StackRole::Other } else { StackRole::Trace };
     }
+}
+
+/// The instruction pointer once more, below everything: `RIP  [<…>] f+0x1/0x2`, `RIP: f+0x1/0x2 RSP: …` (until 4.15,
+/// `arch/x86/kernel/process_64.c`), `EIP: [<…>] f+0x1/0x2 SS:ESP 0068:…`.
+fn is_summary(text: &str) -> bool {
+    text.starts_with("RIP  [")
+        || text.starts_with("RIP: ") && text.contains(" RSP: ")
+        || text.starts_with("EIP: ") && text.contains(" SS:ESP")
+}
+
+/// `RIP: 0010:f+0x1/0x2 [module]`
+fn is_of_module(text: &str) -> bool {
+    let tail = text.rsplit_once(" [").map_or("", |(_, tail)| tail);
+    tail.ends_with(']') && !tail.starts_with('<') && tail != "inline]"
 }
 
 /// A line above a trace that does not say whose it is.
@@ -130,7 +162,7 @@ fn shows_bystanders(header: &str) -> bool {
 
 /// The role of the stack that a line introduces.
 fn role(text: &str) -> Option<StackRole> {
-    const HEADS: [(&str, StackRole); 27] = [
+    const HEADS: [(&str, StackRole); 28] = [
         ("Allocated by task", StackRole::Allocated),
         ("allocated by task", StackRole::Allocated),
         ("Allocated:", StackRole::Allocated),
@@ -157,24 +189,21 @@ fn role(text: &str) -> Option<StackRole> {
         ("irq event stamp", StackRole::Other),
         ("stack backtrace:", StackRole::Trace),
         ("NMI backtrace for cpu", StackRole::Trace),
+        ("Task dump for CPU", StackRole::Trace),
         ("task:", StackRole::Trace),
     ];
+    // `task: ffff… task.stack: …` (until 4.14) belongs to the registers.
+    if text.starts_with("task: ") {
+        return None;
+    }
     let known = HEADS.iter().find(|(head, _)| text.starts_with(head)).map(|&(_, role)| role);
     known.or_else(|| by_pattern(text))
 }
 
 fn by_pattern(text: &str) -> Option<StackRole> {
-    let access = [
-        "read to 0x",
-        "write to 0x",
-        "read (marked) to 0x",
-        "write (marked) to 0x",
-        "read-write to 0x",
-        "race at unknown origin",
-        "read-write (marked) to 0x",
-    ];
-    let is_access =
-        access.iter().any(|head| text.starts_with(head)) || text.starts_with("assert no ");
+    // `kernel/kcsan/report.c: print_report`
+    let is_access = text.contains(" bytes by ") && text.contains(" on cpu ")
+        || text.starts_with("race at unknown origin");
     let registered = text.contains("} state was registered at:")
         || text.ends_with(" at:") && text.contains("USE")
         || text.contains(" at:") && text.ends_with("-W at:");

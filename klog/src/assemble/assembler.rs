@@ -34,6 +34,8 @@ enum Life {
     Running,
     /// It was told to stop or restart (`kernel/reboot.c`).
     Down,
+    /// Firmware or a boot loader runs.
+    Starting,
 }
 
 /// Collects the lines of reports.
@@ -79,7 +81,7 @@ impl Assembler {
         }
         self.retire(record.timestamp_us);
         let context = self.context(record);
-        let headline = headline(record).filter(|headline| self.believes(headline));
+        let headline = headline(record).filter(|headline| self.believes(record, headline));
         match headline {
             Some(headline) => self.push_headline(context, record, headline),
             None => self.push_line(context, record),
@@ -96,6 +98,11 @@ impl Assembler {
         }
     }
 
+    /// Whether [`Self::drain`] would give something.
+    pub fn has_done(&self) -> bool {
+        !self.done.is_empty()
+    }
+
     /// The reports that are complete, in the order of the log.
     pub fn drain(&mut self) -> Vec<Draft> {
         let mut done = mem::take(&mut self.done);
@@ -103,12 +110,17 @@ impl Assembler {
         done
     }
 
-    /// A boot banner is a report where the kernel was running before it and had not been shut down.
-    fn believes(&mut self, headline: &Headline) -> bool {
+    /// A boot banner, or a boot loader's, is a report where the kernel was running before it and had not been shut down.
+    fn believes(&mut self, record: &Record, headline: &Headline) -> bool {
         if headline.kind.as_str() != "reboot" {
             return true;
         }
-        let before = mem::replace(&mut self.life, Life::Running);
+        let loader = detect::is_boot_loader(&record.text);
+        if loader && record.stamped {
+            return false;
+        }
+        let after = if loader { Life::Starting } else { Life::Running };
+        let before = mem::replace(&mut self.life, after);
         before == Life::Running || (before == Life::Unknown && self.knows_stamps())
     }
 
@@ -127,7 +139,8 @@ impl Assembler {
     fn push_headline(&mut self, context: Context, record: &Record, headline: Headline) {
         match self.open.get_mut(&context) {
             Some((report, seen))
-                if joins(report, &headline) && !report.is_stale(record.timestamp_us) =>
+                if (joins(report, &headline) || report.is_replayed(record))
+                    && !report.is_stale(record.timestamp_us) =>
             {
                 *seen = self.lines;
                 report.take(record, Some(headline));
@@ -177,7 +190,9 @@ impl Assembler {
             self.close(oldest);
         }
         let mut report = OpenReport::new(record, headline);
-        report.draft.doubtful = context == Context::Bare && self.knows_stamps();
+        // The kernel never stamps what a boot loader prints.
+        let loader = detect::is_boot_loader(&record.text);
+        report.draft.doubtful = context == Context::Bare && self.knows_stamps() && !loader;
         self.open.insert(context, (report, self.lines));
     }
 
@@ -232,8 +247,18 @@ fn joins(report: &OpenReport, headline: &Headline) -> bool {
     match headline.rank {
         Rank::Note | Rank::Panic => true,
         Rank::Die => continues(report, headline),
-        Rank::Main => last == Some(Rank::Lead) || slab_warning(report, headline),
-        Rank::Lead => false,
+        Rank::Main => {
+            last == Some(Rank::Lead)
+                || slab_warning(report, headline)
+                || goes_on(report, headline)
+                || alignment_fault(report, headline)
+        }
+        // Before 6.14 the bytes stand behind the report's own line.
+        Rank::Lead => {
+            let slab = headline.kind.is_within("slab")
+                && report.headlines().all(|first| first.kind.is_within("slab"));
+            slab || explains_warning(report)
+        }
     }
 }
 
@@ -244,13 +269,37 @@ fn slab_warning(report: &OpenReport, headline: &Headline) -> bool {
     slab && mains.next().is_none() && headline.kind.as_str() == "warning"
 }
 
+/// Until 4.14 the words of a `WARN` stand behind its line, not in front of it (`kernel/panic.c: __warn`).
+fn explains_warning(report: &OpenReport) -> bool {
+    let last = report.draft.lines.last().and_then(|line| line.headline.as_ref());
+    last.is_some_and(|last| last.kind.as_str() == "warning")
+}
+
+/// A symbolised log repeats the headline for each function that was inlined (`scripts/decode_stacktrace.sh` and its
+/// like).
+fn goes_on(report: &OpenReport, headline: &Headline) -> bool {
+    let last = report.draft.lines.last().and_then(|line| line.headline.as_ref());
+    let sanitizers = ["kasan", "kfence", "kmsan", "ubsan", "warning", "bug"];
+    last.is_some_and(|last| last.kind == headline.kind)
+        && sanitizers.contains(&headline.kind.family())
+}
+
+/// arm prints two lines for an access that is not aligned (`arch/arm/mm/alignment.c: do_alignment`).
+fn alignment_fault(report: &OpenReport, headline: &Headline) -> bool {
+    let alone = report.draft.lines.len() == 1;
+    alone
+        && headline.kind.as_str() == "oops.unhandled-fault"
+        && report.headlines().all(|first| first.kind.as_str() == "oops.alignment")
+}
+
 /// Whether a second line of a fault (or of an OOM kill) belongs to the first.
 fn continues(report: &OpenReport, die: &Headline) -> bool {
     let oom = die.kind.is_within("oom");
     let fits = |first: &Headline| {
         if oom { first.kind.is_within("oom") } else { first.recipe == Recipe::Exception }
     };
-    report.headlines().all(|first| first.rank != Rank::Die && fits(first))
+    let said = |first: &&Headline| !matches!(first.rank, Rank::Lead | Rank::Note);
+    report.headlines().filter(said).all(|first| first.rank != Rank::Die && fits(first))
 }
 
 impl OpenReport {

@@ -1,5 +1,7 @@
 //! A report whose end has not been seen.
 
+use std::ops::Range;
+
 use super::body::{self, Shape};
 use crate::Record;
 use crate::detect::{Headline, Rank};
@@ -22,6 +24,8 @@ const MAX_SILENCE_US: u64 = 30_000_000;
 pub(crate) struct Line {
     pub text: String,
     pub headline: Option<Headline>,
+    /// Where it lies in the stream.
+    pub range: Range<u64>,
 }
 
 /// The lines of a report.
@@ -33,8 +37,30 @@ pub(crate) struct Draft {
     pub timestamp_us: Option<u64>,
     /// Whether only a stack can prove this report, because the kernel's other lines are stamped and this is not.
     pub doubtful: bool,
+    /// Whether the kernel stamped the first line.
+    pub stamped: bool,
     /// Whether lines were left out for the budget.
     pub cut: bool,
+}
+
+impl Draft {
+    /// Lines inside a report about something else that say that a detector is off: each is a report of its own, too.
+    pub fn lost_detectors(&self) -> impl Iterator<Item = Self> {
+        let says = |line: &&Line| {
+            line.headline.as_ref().is_some_and(|headline| headline.kind.is_within("detector-lost"))
+        };
+        let mut about = self.lines.iter().filter_map(|line| line.headline.as_ref());
+        let other = about.any(|headline| !headline.kind.is_within("detector-lost"));
+        self.lines.iter().filter(says).filter(move |_| other).map(|line| Self {
+            lines: vec![line.clone()],
+            start: line.range.start,
+            end: line.range.end,
+            timestamp_us: self.timestamp_us,
+            doubtful: self.doubtful,
+            stamped: self.stamped,
+            cut: false,
+        })
+    }
 }
 
 /// What a line does to an open report.
@@ -63,6 +89,7 @@ impl OpenReport {
             draft: Draft {
                 start: record.start,
                 timestamp_us: record.timestamp_us,
+                stamped: record.stamped,
                 ..Draft::default()
             },
             strangers: 0,
@@ -112,6 +139,16 @@ impl OpenReport {
         }
     }
 
+    /// Whether a record is the last one again, behind `** replaying previous printk message **`
+    /// (until 4.14,
+    /// `kernel/printk/printk.c: console_unlock`).
+    pub fn is_replayed(&self, record: &Record) -> bool {
+        let last = self.draft.lines.last();
+        record.timestamp_us.is_some()
+            && record.timestamp_us == self.last_us
+            && last.is_some_and(|line| line.text == record.text)
+    }
+
     /// Adds a line.
     pub fn take(&mut self, record: &Record, headline: Option<Headline>) {
         if headline.as_ref().is_some_and(|headline| headline.rank == Rank::Panic) {
@@ -143,6 +180,7 @@ impl OpenReport {
             return;
         }
         self.bytes += record.text.len();
-        self.draft.lines.push(Line { text: record.text.clone(), headline });
+        let range = record.start..record.end;
+        self.draft.lines.push(Line { text: record.text.clone(), headline, range });
     }
 }

@@ -7,12 +7,16 @@ use super::{Headline, Recipe};
 use crate::Kind;
 
 pub(super) fn detect(message: &str) -> Option<Headline> {
+    if message == "bad: scheduling from the idle thread!" {
+        let title = "BUG: scheduling from the idle thread";
+        return Some(Headline::new(Kind::new("atomic.scheduling"), title).if_proved());
+    }
     let body = message.strip_prefix("BUG: ")?;
     context(body).or_else(|| preemptible(body)).or_else(|| spinlock(body))
 }
 
 /// Starts of lines, kinds, titles.
-const CONTEXTS: [(&str, &str, &str); 9] = [
+const CONTEXTS: [(&str, &str, &str); 8] = [
     ("scheduling while atomic", "atomic.scheduling", "BUG: scheduling while atomic"),
     (
         "sleeping function called from invalid context",
@@ -36,11 +40,6 @@ const CONTEXTS: [(&str, &str, &str); 9] = [
         "function called from wrong context",
         "atomic.sleep",
         "BUG: function called from wrong context",
-    ),
-    (
-        "scheduling from the idle thread",
-        "atomic.scheduling",
-        "BUG: scheduling from the idle thread",
     ),
 ];
 

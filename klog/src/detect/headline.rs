@@ -60,6 +60,8 @@ pub enum Rank {
 pub enum Proof {
     /// The line is enough.
     Line,
+    /// The kernel's stamp on the line, or what [`Proof::Stack`] takes.
+    Stamp,
     /// Only a stack, registers or `CPU: … PID: …` behind it show that it is a report.
     Stack,
 }
@@ -99,6 +101,12 @@ impl Headline {
     /// With another rank.
     pub fn rank(mut self, rank: Rank) -> Self {
         self.rank = rank;
+        self
+    }
+
+    /// Believed if the kernel stamped it, or with a stack behind it.
+    pub fn if_stamped(mut self) -> Self {
+        self.proof = Proof::Stamp;
         self
     }
 

@@ -9,6 +9,8 @@ pub(super) fn detect(message: &str) -> Option<Headline> {
         .or_else(|| boot(message))
         .or_else(|| detector(message))
         .or_else(|| scheduler(message))
+        .or_else(|| trusty(message))
+        .or_else(|| injection(message))
 }
 
 /// The reason of a panic line.
@@ -23,9 +25,28 @@ fn panic(message: &str) -> Option<Headline> {
     Some(Headline::new(Kind::new("panic"), title).recipe(Recipe::Trace).rank(Rank::Panic))
 }
 
+/// What firmware, boot loaders and decompressors (`arch/x86/boot/compressed/misc.c`) print before the kernel does.
+const LOADERS: [&str; 9] = [
+    "SeaBIOS (version ",
+    "iPXE (http",
+    "U-Boot SPL 20",
+    "U-Boot 20",
+    "GRUB loading",
+    "OpenSBI v",
+    "early console in extract_kernel",
+    "early console in decompress_kernel",
+    "Decompressing Linux... Parsing ELF",
+];
+
+/// Whether a line shows that a machine starts. The kernel stamps none of these.
+pub fn is_boot_loader(message: &str) -> bool {
+    LOADERS.iter().any(|head| message.starts_with(head))
+}
+
 /// The first line of every boot; a report where the log has one already.
 fn boot(message: &str) -> Option<Headline> {
-    let banner = message.starts_with("Linux version ") && message.contains(" #");
+    let banner = (message.starts_with("Linux version ") && message.contains(" #"))
+        || is_boot_loader(message);
     banner.then(|| {
         Headline::new(Kind::new("reboot"), "unexpected kernel reboot").recipe(Recipe::Nobody)
     })
@@ -46,6 +67,13 @@ fn detector(message: &str) -> Option<Headline> {
     Some(Headline::new(Kind::new(kind), canonical(message)).recipe(Recipe::Nobody).rank(Rank::Note))
 }
 
+/// `trusty: panic (caller 0x…): …`: the secure world's kernel, through its log driver.
+fn trusty(message: &str) -> Option<Headline> {
+    message
+        .starts_with("trusty: panic")
+        .then(|| Headline::new(Kind::new("trusty.panic"), "trusty: panic").recipe(Recipe::Nobody))
+}
+
 fn scheduler(message: &str) -> Option<Headline> {
     if message.starts_with("RT throttling activated") {
         return Some(
@@ -61,4 +89,12 @@ fn scheduler(message: &str) -> Option<Headline> {
     (ejected && !graceful).then(|| {
         Headline::new(Kind::new("sched-ext.disabled"), "sched_ext: BPF scheduler disabled")
     })
+}
+
+/// `FAULT_INJECTION: forcing a failure.` (`lib/fault-inject.c: fail_dump`): asked for, but with a stack of its own, which
+/// proves nothing about a line before it.
+fn injection(message: &str) -> Option<Headline> {
+    message
+        .starts_with("FAULT_INJECTION: forcing a failure")
+        .then(|| Headline::new(Kind::new("fault-injection"), "fault injection"))
 }

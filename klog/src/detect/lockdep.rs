@@ -4,6 +4,9 @@ use super::text::{canonical, word};
 use super::{Headline, Rank, Recipe};
 use crate::Kind;
 
+/// The report that asks about no lock.
+const RCU_USAGE: &str = "lockdep.suspicious-rcu";
+
 /// Titles and kinds of the reports that begin with `WARNING: ` (`INFO: ` and brackets before 4.10).
 const REPORTS: [(&str, &str, &str); 11] = [
     ("possible circular locking dependency detected", "lockdep.circular", "possible deadlock"),
@@ -27,7 +30,7 @@ const REPORTS: [(&str, &str, &str); 11] = [
         "lockdep.held-at-user-return",
         "WARNING: lock held when returning to user space",
     ),
-    ("suspicious RCU usage", "lockdep.suspicious-rcu", "WARNING: suspicious RCU usage"),
+    ("suspicious RCU usage", RCU_USAGE, "WARNING: suspicious RCU usage"),
     ("chain_key collision", "lockdep.chain-key-collision", "WARNING: chain_key collision"),
 ];
 
@@ -58,8 +61,10 @@ fn unbracketed(message: &str) -> &str {
 fn tagged(message: &str) -> Option<Headline> {
     let body = ["WARNING: ", "INFO: ", "BUG: "].iter().find_map(|tag| message.strip_prefix(tag))?;
     let known = REPORTS.iter().find(|(line, ..)| body.starts_with(line));
-    let report = known
-        .map(|&(_, kind, title)| Headline::new(Kind::new(kind), title).recipe(Recipe::Acquirer));
+    let report = known.map(|&(_, kind, title)| {
+        let recipe = if kind == RCU_USAGE { Recipe::Trace } else { Recipe::Acquirer };
+        Headline::new(Kind::new(kind), title).recipe(recipe)
+    });
     report.or_else(|| unsafe_order(body)).or_else(|| still_held(body)).or_else(|| non_static(body))
 }
 
@@ -76,7 +81,7 @@ fn unsafe_order(body: &str) -> Option<Headline> {
 fn still_held(body: &str) -> Option<Headline> {
     let exit =
         body.ends_with("still has locks held!") || body.starts_with("lock held at task exit time");
-    exit.then(|| Headline::new(Kind::new("lockdep.held-at-exit"), "WARNING: locks still held"))
+    exit.then(|| Headline::new(Kind::new("lockdep.held-at-exit"), "WARNING: still has locks held"))
 }
 
 fn non_static(body: &str) -> Option<Headline> {
@@ -87,7 +92,9 @@ fn non_static(body: &str) -> Option<Headline> {
 
 fn bug(message: &str) -> Option<Headline> {
     let body = message.strip_prefix("BUG: ")?;
-    let key = body.starts_with("key ") && body.contains("has not been registered");
+    // `not in .data` until 4.20.
+    let key = body.starts_with("key ")
+        && (body.contains("has not been registered") || body.ends_with(" not in .data!"));
     match body {
         "Invalid wait context" => {
             let headline = Headline::new(
@@ -96,10 +103,13 @@ fn bug(message: &str) -> Option<Headline> {
             );
             Some(headline.recipe(Recipe::Acquirer))
         }
-        _ if key => Some(Headline::new(
-            Kind::new("lockdep.unregistered-key"),
-            "BUG: lock key has not been registered",
-        )),
+        _ if key => Some(
+            Headline::new(
+                Kind::new("lockdep.unregistered-key"),
+                "BUG: lock key has not been registered",
+            )
+            .rank(Rank::Lead),
+        ),
         _ if body.starts_with("looking up invalid subclass") => Some(Headline::new(
             Kind::new("lockdep.invalid-subclass"),
             "BUG: looking up invalid subclass",

@@ -37,7 +37,9 @@ fn oom(message: &str) -> Option<Headline> {
 /// `comm: page allocation failure: order:0, mode:0x…(GFP_…), nodemask=(null)`
 fn failed_allocation(message: &str) -> Option<Headline> {
     let page = message.contains(": page allocation failure: order:")
-        || message.contains(": page allocation failure. order:");
+        || message.contains(": page allocation failure. order:")
+        || message.contains(": vmalloc: allocation failure")
+        || message.contains(": vmalloc error: size ");
     if page && message.contains("mode:0x") {
         return Some(Headline::new(
             Kind::new("page-allocation-failure"),
@@ -50,11 +52,39 @@ fn failed_allocation(message: &str) -> Option<Headline> {
     })
 }
 
-/// `BUG kmalloc-64 (Tainted: G    B): Redzone overwritten`
+/// Slab corruption, as each of the allocators reports it.
 fn slab(message: &str) -> Option<Headline> {
+    slub(message).or_else(|| old_slab(message))
+}
+
+/// `mm/slab.c`: `slab error in verify_redzone_free(): cache `x': …`, `Slab corruption (Not tainted): kmalloc-64 start=…`.
+fn old_slab(message: &str) -> Option<Headline> {
+    let error = message.starts_with("slab error in ") && message.contains("(): cache ");
+    let corrupt = message.starts_with("Slab corruption (") && message.contains("start=");
+    let what = if error {
+        message.rsplit_once(": ").map_or("error", |(_, what)| what)
+    } else {
+        "Poison overwritten"
+    };
+    (error || corrupt).then(|| {
+        let title = canonical(&format!("BUG: {what}"));
+        Headline::new(Kind::of_words("slab", what), title).if_stamped()
+    })
+}
+
+/// `BUG kmalloc-64 (Tainted: G    B): Redzone overwritten`
+fn slub(message: &str) -> Option<Headline> {
+    if let Some(what) = overwritten(message) {
+        let headline = Headline::new(Kind::of_words("slab", what), format!("BUG: {what}"));
+        return Some(headline.recipe(Recipe::Allocation).rank(Rank::Lead).if_proved());
+    }
     let rest = message.strip_prefix("BUG ")?;
     let (cache, tail) = rest.split_once(" (")?;
     let (taint, what) = tail.split_once("): ")?;
+    // Until 4.7 KASAN had the object printed by the allocator, inside its own report (`mm/kasan/report.c`).
+    if what == "kasan: bad access detected" {
+        return None;
+    }
     let tainted = taint.contains("ainted");
     let what = what
         .split(" 0x")
@@ -66,10 +96,21 @@ fn slab(message: &str) -> Option<Headline> {
     })
 }
 
+/// `[Right Redzone overwritten] 0x…-0x… @offset=64. First byte 0x1 instead of 0xcc`: since 6.14 in front of the report,
+/// whose own line only says `Object corrupt` (`mm/slub.c: check_bytes_and_report`).
+fn overwritten(message: &str) -> Option<&str> {
+    let (what, rest) = message.strip_prefix('[')?.split_once("] 0x")?;
+    (what.ends_with(" overwritten") && rest.contains(" instead of ")).then_some(what)
+}
+
 /// Without the cache's name, which some messages repeat.
 fn slab_words(what: &str) -> String {
     let (words, _) = what.split_once(" on __kmem_cache_shutdown").unwrap_or((what, ""));
     let words = words.split(" in ").next().unwrap_or_default();
+    let words = words.split(['.', ',']).next().unwrap_or_default();
+    if words.starts_with("Slab has ") && what.contains("are to be freed") {
+        return "double free".to_owned();
+    }
     canonical(words)
 }
 
@@ -97,6 +138,12 @@ const STATES: [(&str, &str, &str); 7] = [
 ];
 
 fn bad_state(message: &str) -> Option<Headline> {
+    // `mm/page_poison.c: check_poison_mem`
+    let poison = message.strip_prefix("pagealloc: ");
+    if poison.is_some_and(|what| what == "memory corruption" || what == "single bit error") {
+        let title = "pagealloc: memory corruption";
+        return Some(Headline::new(Kind::new("memory.page-poison"), title).if_stamped());
+    }
     let body = message.strip_prefix("BUG: ")?;
     let &(_, kind, title) = STATES.iter().find(|(line, ..)| body.starts_with(line))?;
     let counter = body.starts_with("Bad rss") || body.starts_with("non-zero");
@@ -122,9 +169,14 @@ fn lead(message: &str) -> Option<Headline> {
     }
     if let Some(what) = message.strip_prefix("ODEBUG: ")
         && message.contains("object")
-        && message.contains("active state")
+        && (message.contains("active state") || message.contains("annotated"))
     {
         return make(Kind::of_words("debug-objects", word(what)), "WARNING: ODEBUG bug");
+    }
+    if message.starts_with("kobject: '") && message.contains(" is being called.")
+        || message.starts_with("kobject: '") && message.contains("): tried to ")
+    {
+        return make(Kind::new("kobject"), "WARNING: kobject bug");
     }
     None
 }

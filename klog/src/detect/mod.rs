@@ -18,7 +18,7 @@ pub mod text;
 mod warning;
 
 pub use headline::{Headline, Proof, Rank, Recipe};
-pub use lifecycle::panic_reason;
+pub use lifecycle::{is_boot_loader, panic_reason};
 pub use needles::first_needle;
 
 /// Families in the order of asking: the first that knows a line wins, so the general ones come last.

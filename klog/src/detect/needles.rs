@@ -47,7 +47,18 @@ const WORDS: [&str; 38] = [
 ];
 
 /// Words of rarer lines.
-const MORE: [&str; 14] = [
+const MORE: [&str; 31] = [
+    "FAULT_INJECTION",
+    "nobody cared",
+    "SeaBIOS (version",
+    "iPXE (http",
+    "U-Boot ",
+    "GRUB loading",
+    "OpenSBI v",
+    "early console in ",
+    "Decompressing Linux",
+    "from the idle",
+    "kobject: '",
     "waiting for ",
     "ref_tracker: ",
     "VFS: Busy",
@@ -61,7 +72,13 @@ const MORE: [&str; 14] = [
     "DMA-API: ",
     "throttling",
     "sched_ext: ",
-    "too low!",
+    "trusty: ",
+    "VFS: Close",
+    "vmalloc error",
+    "slab error",
+    "pagealloc: ",
+    " overwritten] 0x",
+    "Slab corruption",
 ];
 
 static AUTOMATON: LazyLock<AhoCorasick> = LazyLock::new(|| {

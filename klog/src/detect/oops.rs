@@ -23,9 +23,19 @@ fn exception(kind: &'static str, title: &str) -> Headline {
     Headline::new(Kind::new(kind), title).recipe(Recipe::Exception)
 }
 
+/// `CPU 0 Unable to handle …` without the processor (MIPS, LoongArch: `arch/mips/mm/fault.c`).
+fn without_cpu(message: &str) -> &str {
+    let behind = message.strip_prefix("CPU ").and_then(|rest| rest.split_once(' '));
+    let cpu = |number: &str| !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit());
+    behind.filter(|(number, _)| cpu(number)).map_or(message, |(_, rest)| rest)
+}
+
 /// The line that says which address could not be reached.
 fn memory_fault(message: &str) -> Option<Headline> {
-    if message.starts_with("BUG: kernel NULL pointer dereference") {
+    let message = without_cpu(message);
+    if message.starts_with("BUG: kernel NULL pointer dereference")
+        || message.starts_with("BUG: Kernel NULL pointer dereference")
+    {
         return Some(exception("oops.null-deref", NULL));
     }
     let rest = ["BUG: unable to handle ", "BUG: Unable to handle ", "Unable to handle "]
@@ -49,7 +59,8 @@ fn stack_overflow(message: &str) -> Option<Headline> {
     let arm64 = message.starts_with("Insufficient stack space to handle exception");
     let x86 = message.starts_with("kernel stack overflow (");
     let title = if guard { "BUG: stack guard page was hit" } else { "kernel stack overflow" };
-    (guard || arm64 || x86).then(|| exception("oops.stack-overflow", title))
+    let rank = if x86 { Rank::Die } else { Rank::Main };
+    (guard || arm64 || x86).then(|| exception("oops.stack-overflow", title).rank(rank))
 }
 
 fn double_fault(message: &str) -> Option<Headline> {
@@ -80,7 +91,7 @@ fn unhandled(message: &str) -> Option<Headline> {
 }
 
 /// Die strings, `what: code [#n] flags`, and the kinds and titles they stand for.
-const DIE: [(&str, &str, &str); 22] = [
+const DIE: [(&str, &str, &str); 25] = [
     ("general protection fault", "oops.general-protection", "general protection fault"),
     (
         "segment-related general protection fault",
@@ -107,6 +118,10 @@ const DIE: [(&str, &str, &str); 22] = [
     ("SP/PC alignment exception", "oops.alignment", "SP/PC alignment exception"),
     ("synchronous external abort", "oops.external-abort", "synchronous external abort"),
     ("unknown", "oops", "Oops"),
+    // s390, riscv
+    ("illegal operation", "oops.undefined-instruction", "illegal operation"),
+    ("illegal instruction", "oops.undefined-instruction", "illegal instruction"),
+    ("monitor event", "bug", "kernel BUG"),
 ];
 
 /// arm64 appends the cause: `Oops - BTI`, `Oops - FPAC` (`arch/arm64/kernel/traps.c`).
@@ -125,12 +140,37 @@ const ARM_DIE: [(&str, &str, &str); 10] = [
 
 /// `what: 0000 [#1] SMP`, on newer kernels `Oops: what: 0000 [#1] SMP`, on arm64 `Internal error: what: …`.
 fn die(message: &str) -> Option<Headline> {
-    let (head, counted) = message.split_once(" [#")?;
+    let (head, counted) = message.split_once("[#")?;
     counted.starts_with(|c: char| c.is_ascii_digit()).then_some(())?;
+    let head = head.trim_end();
+    if let Some(headline) = codeless(head) {
+        return Some(headline.rank(Rank::Die));
+    }
     let (what, code) = head.rsplit_once(':')?;
+    // s390 has the length of the instruction behind the code.
+    let (what, code) = match what.strip_suffix(" ilc").and_then(|what| what.rsplit_once(':')) {
+        Some(s390) => s390,
+        None => (what, code),
+    };
     let code = code.trim();
     (!code.is_empty() && code.bytes().all(|byte| byte.is_ascii_hexdigit())).then_some(())?;
     Some(die_headline(what).rank(Rank::Die))
+}
+
+/// `Oops [#1]`, `Oops - illegal instruction [#1]` (riscv), `Oops[#1]:`, `Kernel bug detected[#1]:` (MIPS, LoongArch):
+/// `arch/{riscv,mips,loongarch}/kernel/traps.c`.
+fn codeless(head: &str) -> Option<Headline> {
+    if let Some(cause) = head.strip_prefix("Oops - ").filter(|cause| !cause.contains(':')) {
+        return Some(known(&DIE, cause).unwrap_or_else(|| other_die(cause)));
+    }
+    match head {
+        "Oops" => Some(other_die(head)),
+        "Kernel bug detected" | "Kernel BUG" => Some(exception("bug", "kernel BUG")),
+        "Reserved instruction in kernel code"
+        | "Break instruction in kernel code"
+        | "Unhandled kernel unaligned access" => Some(other_die(head)),
+        _ => None,
+    }
 }
 
 fn die_headline(what: &str) -> Headline {
@@ -155,8 +195,8 @@ fn known(table: &[(&str, &'static str, &str)], what: &str) -> Option<Headline> {
 }
 
 fn other_die(what: &str) -> Headline {
-    let title =
-        if what == "Oops" { "Oops".to_owned() } else { canonical(&format!("Oops: {what}")) };
+    let plain = matches!(what.trim(), "Oops" | "");
+    let title = if plain { "Oops".to_owned() } else { canonical(&format!("Oops: {what}")) };
     exception("oops", &title)
 }
 

@@ -17,7 +17,10 @@ pub(super) fn detect(message: &str) -> Option<Headline> {
 
 /// `KASAN: slab-use-after-free in f+0x1/0x2`; old kernels append ` at addr …`.
 fn kasan(bug: &str) -> Option<Headline> {
-    let rest = bug.strip_prefix("KASAN: ")?;
+    if bug.starts_with("Double free or freeing an invalid pointer") {
+        return Some(Headline::new(Kind::new("kasan.invalid-free"), "KASAN: invalid-free"));
+    }
+    let rest = bug.strip_prefix("KASAN: ").or(bug.strip_prefix("KASAN:"))?.trim_start();
     let (what, place) = rest.split_once(" in ").unwrap_or((rest, ""));
     let kind = Kind::of_words("kasan", what.split(" on address").next()?);
     Some(Headline::new(kind, format!("KASAN: {what}")).function(function(word(place))))

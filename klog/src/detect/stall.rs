@@ -11,6 +11,7 @@ pub(super) fn detect(message: &str) -> Option<Headline> {
         .or_else(|| hung_task(message))
         .or_else(|| rcu(message))
         .or_else(|| queue(message))
+        .or_else(|| interrupt(message))
 }
 
 fn stall(kind: &'static str, title: &str) -> Headline {
@@ -25,7 +26,8 @@ fn lockup(message: &str) -> Option<Headline> {
     let hard = (message.contains("Watchdog detected hard LOCKUP on cpu")
         && (message.starts_with("Watchdog") || message.starts_with("CPU")))
         || (message.starts_with("Watchdog CPU:") && message.contains("Hard LOCKUP"))
-        || (message.starts_with("CPU") && message.contains("detected hard LOCKUP on other CPUs"));
+        || (message.starts_with("CPU") && message.contains("detected hard LOCKUP on other CPUs"))
+        || (message.starts_with("CPU") && message.contains(" self-detected hard LOCKUP @ "));
     hard.then(|| stall("hard-lockup", "hard lockup"))
 }
 
@@ -77,4 +79,13 @@ fn queue(message: &str) -> Option<Headline> {
     }
     let csd = message.starts_with("csd: ") && message.contains(" non-responsive CSD lock");
     csd.then(|| stall("csd-lock", "csd: non-responsive CSD lock"))
+}
+
+/// `irq 16: nobody cared (try booting with the "irqpoll" option)` (`kernel/irq/spurious.c`); as it is the device that is
+/// wrong, or its driver that is missing, no function is to blame.
+fn interrupt(message: &str) -> Option<Headline> {
+    let (number, rest) = message.strip_prefix("irq ")?.split_once(": ")?;
+    let numbered = !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit());
+    (numbered && rest.starts_with("nobody cared"))
+        .then(|| stall("irq.nobody-cared", "irq: nobody cared").recipe(Recipe::Nobody).if_proved())
 }

@@ -7,6 +7,7 @@ use crate::Kind;
 pub(super) fn detect(message: &str) -> Option<Headline> {
     old_warning(message)
         .or_else(|| new_warning(message))
+        .or_else(|| unwinder(message))
         .or_else(|| bug_on(message))
         .or_else(|| rust_panic(message))
         .or_else(|| unknown_bug(message))
@@ -39,6 +40,24 @@ fn new_warning(message: &str) -> Option<Headline> {
     Some(warning(Some(symbol)))
 }
 
+/// Complaints of the unwinders (`arch/x86/kernel/unwind_*.c`), which often stand in another report.
+const UNWINDER: [(&str, &str); 7] = [
+    ("kernel stack regs at", "WARNING: kernel stack regs has bad 'bp' value"),
+    ("kernel stack frame pointer at", "WARNING: kernel stack frame pointer has bad value"),
+    ("can't access registers at", "WARNING: can't access registers"),
+    ("can't dereference registers at", "WARNING: can't dereference registers"),
+    ("can't dereference iret registers at", "WARNING: can't dereference iret registers"),
+    ("stack going in the wrong direction?", "WARNING: stack going in the wrong direction"),
+    ("stack recursion", "WARNING: stack recursion"),
+];
+
+fn unwinder(message: &str) -> Option<Headline> {
+    let body = message.strip_prefix("WARNING: ")?;
+    let &(_, title) = UNWINDER.iter().find(|(line, _)| body.starts_with(line))?;
+    let headline = Headline::new(Kind::new("warning.unwinder"), title);
+    Some(headline.recipe(Recipe::Nobody).rank(Rank::Note).if_stamped())
+}
+
 /// `kernel BUG at file:line!`, `kernel BUG at f+0x1/0x2 [verbose debug info unavailable]`.
 fn bug_on(message: &str) -> Option<Headline> {
     let place = message
@@ -61,14 +80,18 @@ fn rust_panic(message: &str) -> Option<Headline> {
     })
 }
 
-/// A `BUG:` or `WARNING:` that nothing above knows: believed only with a stack behind it.
+/// A `BUG:` or `WARNING:` that nothing above knows. No harmless message of the kernel begins with `BUG: `, but many do
+/// with `WARNING: `.
 fn unknown_bug(message: &str) -> Option<Headline> {
-    let (kind, body) = match message.split_once(": ")? {
-        ("BUG", body) => ("bug.other", body),
-        ("WARNING", body) => ("warning.other", body),
-        _ => return None,
-    };
-    let title = canonical(message);
-    (!body.trim().is_empty())
-        .then(|| Headline::new(Kind::new(kind), title).rank(Rank::Main).if_proved())
+    if message == "BUG:" {
+        return Some(Headline::new(Kind::new("bug.other"), "BUG: corrupted").if_stamped());
+    }
+    let (tag, body) = message.split_once(": ")?;
+    let headline = |kind| Headline::new(Kind::new(kind), canonical(message));
+    match tag {
+        _ if body.trim().is_empty() => None,
+        "BUG" => Some(headline("bug.other").if_stamped()),
+        "WARNING" => Some(headline("warning.other").if_proved()),
+        _ => None,
+    }
 }

@@ -42,7 +42,9 @@ pub(super) fn read(lines: &[&str]) -> Option<Access> {
     let access = Access {
         write,
         size: number_after(line, "of size "),
-        address: hex_after(line, "at addr ").or_else(|| hex_after(line, " at 0x")),
+        address: hex_after(line, "at addr ")
+            .or_else(|| hex_after(line, "Free of addr "))
+            .or_else(|| hex_after(line, " at 0x")),
         task: line.split_once("by task ").and_then(|(_, rest)| task(rest, '/')),
         object: object(lines),
         allocated_by: after(lines, "llocated by task ").and_then(|rest| number_after(rest, "")),
@@ -53,11 +55,12 @@ pub(super) fn read(lines: &[&str]) -> Option<Access> {
 
 /// `Read of size 8 at addr … by task …`; KFENCE: `Use-after-free read at 0x…`.
 fn access_line(line: &str) -> Option<(Option<bool>, &str)> {
-    let kasan =
-        [("Read ", Some(false)), ("Write ", Some(true)), ("Access ", None), ("Free of addr", None)];
+    if line.starts_with("Free of addr") {
+        return Some((None, line));
+    }
+    let kasan = [("Read ", Some(false)), ("Write ", Some(true)), ("Access ", None)];
     if let Some(&(_, write)) = kasan.iter().find(|(head, _)| {
         line.starts_with(head) && (line.contains("at addr ") || line.contains("of size "))
-            || line.starts_with("Free of addr")
     }) {
         return Some((write, line));
     }
@@ -81,4 +84,17 @@ fn object(lines: &[&str]) -> Option<Object> {
         place: after(lines, "The buggy address is located ").map(|rest| rest.trim().to_owned()),
     };
     (object != Object::default()).then_some(object)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_free_is_no_access() {
+        let got = read(&["Free of addr ffff8880030c5008 by task sh/48"]).unwrap();
+        assert_eq!((got.write, got.task.map(|task| task.pid)), (None, Some(48)));
+        let got = read(&["Write of size 1 at addr ffff8880030c5008 by task sh/48"]).unwrap();
+        assert_eq!((got.write, got.size), (Some(true), Some(1)));
+    }
 }

@@ -2,20 +2,26 @@
 
 mod access;
 mod allocation;
+mod count;
 mod lock;
 mod oom;
 mod race;
 mod slab;
 mod stall;
 mod text;
+mod undefined;
+mod uninitialised;
 
 pub use access::{Access, Object};
 pub use allocation::AllocationFailure;
+pub use count::Corruption;
 pub use lock::{LockDependency, LockReport, LockUse};
 pub use oom::{OomKill, Victim};
 pub use race::{Race, RaceAccess};
 pub use slab::SlabCorruption;
 pub use stall::{Blocker, HungTask, Lockup, RcuStall};
+pub use undefined::Undefined;
+pub use uninitialised::{Bytes, Uninitialised};
 
 use serde::Serialize;
 
@@ -29,7 +35,7 @@ pub enum Fields {
     /// The kind has none, or the report is cut off.
     #[default]
     None,
-    /// KASAN, KFENCE, KMSAN.
+    /// KASAN, KFENCE.
     Access(Access),
     /// KCSAN.
     Race(Race),
@@ -45,6 +51,12 @@ pub enum Fields {
     RcuStall(RcuStall),
     /// Slab corruption.
     Slab(SlabCorruption),
+    /// KMSAN.
+    Uninitialised(Uninitialised),
+    /// UBSAN.
+    Undefined(Undefined),
+    /// A reference count or a list that is not what it should be.
+    Corruption(Corruption),
     /// A failed page allocation.
     Allocation(AllocationFailure),
 }
@@ -54,7 +66,10 @@ pub(crate) fn read(kind: &Kind, lines: &[Line]) -> Fields {
     let texts: Vec<&str> =
         lines.iter().map(|line| crate::detect::text::without_subsystem(line.text.trim())).collect();
     let fields = match kind.family() {
-        "kasan" | "kfence" | "kmsan" => access::read(&texts).map(Fields::Access),
+        "kasan" | "kfence" => access::read(&texts).map(Fields::Access),
+        "kmsan" => uninitialised::read(&texts).map(Fields::Uninitialised),
+        "ubsan" => undefined::read(&texts).map(Fields::Undefined),
+        "refcount" | "list-corruption" => count::read(&texts).map(Fields::Corruption),
         "kcsan" => race::read(&texts).map(Fields::Race),
         "lockdep" => lock::read(&texts).map(Fields::Lock),
         "oom" => oom::read(&texts).map(Fields::Oom),

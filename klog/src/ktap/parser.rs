@@ -74,6 +74,7 @@ impl Parser {
             root.tests
                 .push(unfinished(root.children_name.take(), std::mem::take(&mut root.children)));
         }
+        problems.extend(root.surplus());
         if root.plan.is_none() && !root.tests.is_empty() {
             problems.push("no plan (`1..N`) was printed".to_owned());
         }
@@ -103,6 +104,7 @@ impl Parser {
         while self.levels.len() > 1 && self.top().indent > indent {
             let Some(mut level) = self.levels.pop() else { return };
             level.end_children();
+            self.problems.extend(level.surplus());
             level.complete();
             let parent = self.top();
             parent.children.append(&mut level.tests);
@@ -196,6 +198,14 @@ impl Level {
         }
     }
 
+    /// What is wrong when there are more tests than the plan promised.
+    fn surplus(&self) -> Option<String> {
+        let done = self.tests.len() as u64;
+        let plan = self.plan.filter(|plan| done > *plan)?;
+        let of = self.name.as_ref().map(|name| format!(" of {name}")).unwrap_or_default();
+        Some(format!("the plan{of} promised {plan} tests, and {done} reported"))
+    }
+
     /// Adds the tests that the plan promised: the first was running, the others never ran.
     fn complete(&mut self) {
         let done = self.tests.len() as u64;
@@ -286,6 +296,12 @@ mod tests {
     fn a_good_suite_above_a_failed_test_is_not_good() {
         let document = parse("1..1\n  1..1\n  not ok 1 inner\nok 1 outer\n");
         assert!(!document.is_good());
+    }
+
+    #[test]
+    fn more_tests_than_the_plan_promised_are_a_problem() {
+        let document = parse("1..1\n    # Subtest: s\n    1..1\n    ok 1 a\n    ok 2 b\nok 1 s\n");
+        assert_eq!(document.problems, ["the plan of s promised 1 tests, and 2 reported"]);
     }
 
     #[test]

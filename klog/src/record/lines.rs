@@ -15,6 +15,8 @@ pub struct RawLine<'a> {
     pub start: u64,
     /// Offset behind the last byte, the line feed included.
     pub end: u64,
+    /// Whether it is known that there is no control byte in it, which whoever has many lines at once finds out cheaper.
+    pub plain: bool,
 }
 
 /// Cuts chunks into lines, carrying an unfinished line over to the next chunk.
@@ -59,7 +61,7 @@ impl LineSplitter {
         if self.partial_len > 0 {
             let start = self.offset;
             self.offset += self.partial_len;
-            line(RawLine { bytes: &self.partial, start, end: self.offset });
+            line(RawLine { bytes: &self.partial, start, end: self.offset, plain: false });
             self.partial.clear();
             self.partial_len = 0;
         }
@@ -71,10 +73,10 @@ impl LineSplitter {
         let end = self.offset;
         let body = &head[..head.len() - 1];
         if self.partial_len == 0 {
-            line(RawLine { bytes: &body[..body.len().min(MAX_LINE)], start, end });
+            line(RawLine { bytes: &body[..body.len().min(MAX_LINE)], start, end, plain: false });
         } else {
             self.keep(body);
-            line(RawLine { bytes: &self.partial, start, end });
+            line(RawLine { bytes: &self.partial, start, end, plain: false });
             self.partial.clear();
             self.partial_len = 0;
         }

@@ -5,7 +5,9 @@ mod lines;
 mod prefix;
 mod split;
 mod transport;
+mod vendor;
 
+pub(crate) use clean::is_plain;
 pub(crate) use lines::RawLine;
 pub use lines::{LineSplitter, MAX_LINE};
 pub use prefix::Prefix;

@@ -4,7 +4,7 @@
 //! `Documentation/ABI/testing/dev-kmsg` (`/dev/kmsg`), dmesg(1) (`-T`, `-x`).
 
 use super::Caller;
-use super::transport;
+use super::{transport, vendor};
 
 /// What stands in front of a message.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -35,8 +35,11 @@ impl Prefix {
         let mut prefix = Self::default();
         cursor.level(&mut prefix);
         cursor.time(&mut prefix);
-        cursor.caller(&mut prefix);
+        while cursor.caller(&mut prefix) {}
         if prefix.stamped {
+            let vendor = vendor::read(cursor.rest());
+            prefix.caller = prefix.caller.or(vendor.caller);
+            cursor.at += vendor.len;
             cursor.eat(b' ');
             cursor.at += transport::host_len(&line[cursor.at..]);
         }
@@ -121,14 +124,17 @@ impl<'a> Cursor<'a> {
         }
     }
 
-    fn caller(&mut self, prefix: &mut Prefix) {
+    /// `[  T123]`; vendors' kernels repeat it or append `@cpu`. Whether there was one.
+    fn caller(&mut self, prefix: &mut Prefix) -> bool {
         let before = self.at;
         self.eat(b' ');
-        prefix.caller = self.bracketed(|inner| caller(inner.trim_ascii()));
-        match prefix.caller {
-            Some(_) => prefix.stamped = true,
-            None => self.at = before,
+        let found = self.bracketed(|inner| caller(inner.trim_ascii()));
+        prefix.caller = prefix.caller.or(found);
+        prefix.stamped |= found.is_some();
+        if found.is_none() {
+            self.at = before;
         }
+        found.is_some()
     }
 
     /// Reads `[inner]` if `read` accepts the inner part; a prefix's brackets are short.
@@ -174,6 +180,7 @@ fn calendar_time(inner: &[u8]) -> Option<()> {
 /// `T123` or `C0`.
 fn caller(inner: &[u8]) -> Option<Caller> {
     let (kind, id) = inner.split_first()?;
+    let id = id.split(|&byte| byte == b'@').next()?;
     let id = u32::try_from(number(id)?).ok()?;
     match kind {
         b'T' => Some(Caller::Task(id)),

@@ -1,5 +1,7 @@
 //! From a raw line to its records.
 
+use std::ops::Range;
+
 use super::lines::RawLine;
 use super::prefix::{self, Prefix};
 use super::{Record, clean};
@@ -7,17 +9,18 @@ use super::{Record, clean};
 /// The records of one line: usually one, more where the console glued a message to something else, as in
 /// `login: [   12.345678] BUG: …` or where two messages share a line.
 pub fn records(line: RawLine<'_>, mut record: impl FnMut(Record)) {
+    let mut prefix = Prefix::parse(line.bytes);
     let mut from = 0;
-    for to in glued_stamps(line.bytes) {
-        emit(line, from, to, &mut record);
+    for to in glued_stamps(line.bytes, prefix.len) {
+        emit(line, from..to, prefix, &mut record);
         from = to;
+        prefix = Prefix::parse(&line.bytes[from..]);
     }
-    emit(line, from, line.bytes.len(), &mut record);
+    emit(line, from..line.bytes.len(), prefix, &mut record);
 }
 
-/// Offsets of time stamps that do not stand where a prefix may stand.
-fn glued_stamps(bytes: &[u8]) -> impl Iterator<Item = usize> {
-    let prefix = Prefix::parse(bytes).len;
+/// Offsets behind the prefix of time stamps that do not stand where a prefix may stand.
+fn glued_stamps(bytes: &[u8], prefix: usize) -> impl Iterator<Item = usize> {
     memchr::memchr_iter(b'[', &bytes[prefix..])
         .map(move |at| at + prefix)
         .filter(|&at| at > 0 && prefix::stamp_len(&bytes[at..]).is_some())
@@ -32,17 +35,17 @@ fn level_before(bytes: &[u8], stamp: usize) -> usize {
     stamp - level.map_or(0, <[u8]>::len)
 }
 
-fn emit(line: RawLine<'_>, from: usize, to: usize, record: &mut impl FnMut(Record)) {
-    let bytes = &line.bytes[from..to];
-    let prefix = Prefix::parse(bytes);
-    let last = to == line.bytes.len();
+/// One record: the bytes of `part`, which begin with `prefix`.
+fn emit(line: RawLine<'_>, part: Range<usize>, prefix: Prefix, record: &mut impl FnMut(Record)) {
+    let last = part.end == line.bytes.len();
+    let text = part.start + prefix.len.min(part.len())..part.end;
     record(Record {
         level: prefix.level,
         timestamp_us: prefix.timestamp_us,
         caller: prefix.caller,
-        text: clean::text(&bytes[prefix.len..]),
-        start: line.start + from as u64,
-        end: if last { line.end } else { line.start + to as u64 },
+        text: clean::text(&line.bytes[text], line.plain),
+        start: line.start + part.start as u64,
+        end: if last { line.end } else { line.start + part.end as u64 },
         stamped: prefix.stamped,
         from_user: prefix.facility.is_some_and(|facility| facility != 0),
     });
@@ -54,7 +57,12 @@ mod tests {
 
     fn texts(line: &str) -> Vec<(u64, u64, String)> {
         let mut out = Vec::new();
-        let raw = RawLine { bytes: line.as_bytes(), start: 100, end: 101 + line.len() as u64 };
+        let raw = RawLine {
+            bytes: line.as_bytes(),
+            start: 100,
+            end: 101 + line.len() as u64,
+            plain: false,
+        };
         records(raw, |record| out.push((record.start, record.end, record.text)));
         out
     }

@@ -5,10 +5,12 @@ use std::path::PathBuf;
 
 use inspect::Kernel;
 use inspect::kernel::{Broke, Walk};
-use inspect::state::{Task, TaskStack};
+use inspect::state::{LockClass, Mapping, Sysctl, Task, TaskStack, Timer, Workqueue};
 use serde::Serialize;
 
-use super::{attach, summary, text};
+use super::lines::Lines;
+use super::tools::Tool;
+use super::{attach, attach_live, prompt, resolve, subsystems, summary, text, tools};
 use crate::error::Failure;
 use crate::exit::Exit;
 
@@ -25,14 +27,40 @@ pub struct Args {
     /// Print one JSON document
     #[arg(long, global = true)]
     json: bool,
+    /// Ask at a prompt, with history and completion
+    #[arg(short, long, conflicts_with = "json")]
+    interactive: bool,
+    /// Look at the guest that runs in this run directory now. It is not paused: what changes meanwhile may
+    /// break a walk, which is said
+    #[arg(long, conflicts_with = "tool")]
+    live: bool,
+    /// Start drgn on it
+    #[arg(long, group = "tool")]
+    drgn: bool,
+    /// Start crash on it
+    #[arg(long, group = "tool")]
+    crash: bool,
+    /// Start gdb on it
+    #[arg(long, group = "tool")]
+    gdb: bool,
+    /// The vmlinux of that very build: stacks then have source lines [default: looked for, for the tools]
+    #[arg(long, value_name = "FILE", global = true)]
+    vmlinux: Option<PathBuf>,
     /// What to show
     #[command(subcommand)]
     view: Option<View>,
 }
 
+impl Args {
+    fn tool(&self) -> Option<Tool> {
+        let tools = [(self.drgn, Tool::Drgn), (self.crash, Tool::Crash), (self.gdb, Tool::Gdb)];
+        tools.into_iter().find_map(|(wanted, tool)| wanted.then_some(tool))
+    }
+}
+
 /// What to show.
 #[derive(Debug, clap::Subcommand)]
-enum View {
+pub(super) enum View {
     /// Tasks and threads
     Tasks {
         /// Only tasks in these states, such as `D` or `RD`
@@ -62,11 +90,51 @@ enum View {
     Zones,
     /// Run queues
     Runqueues,
+    /// Cgroups with their memory counters
+    Cgroups,
     /// Kernel stacks
     Stack {
         /// Thread ids; all threads without any
         #[arg(value_name = "PID")]
         pids: Vec<i64>,
+    },
+    /// Pending timers
+    Timers {
+        /// Only timers whose function contains this
+        #[arg(long, value_name = "TEXT")]
+        name: Option<String>,
+    },
+    /// Workqueues, with the works that wait and that run
+    Workqueues {
+        /// Only workqueues whose name contains this
+        #[arg(long, value_name = "TEXT")]
+        name: Option<String>,
+    },
+    /// Sysctl values
+    Sysctl {
+        /// Only names that begin with one of these; all without any
+        #[arg(value_name = "NAME")]
+        names: Vec<String>,
+    },
+    /// Areas of a process, and what of them is mapped
+    Maps {
+        /// Thread id
+        #[arg(value_name = "PID")]
+        pid: i64,
+    },
+    /// Classes of locks, and which was taken inside of which; on kernels with lockdep
+    Lockdep {
+        /// Only classes whose name contains this
+        #[arg(long, value_name = "TEXT")]
+        name: Option<String>,
+    },
+    /// What taints the kernel
+    Taint,
+    /// The members of a type, also of one that only a module has
+    Type {
+        /// Names, with or without `struct`
+        #[arg(value_name = "NAME", required = true)]
+        names: Vec<String>,
     },
     /// Symbols by name or address
     Sym {
@@ -93,9 +161,17 @@ enum View {
 /// # Errors
 /// When the file is bad, or has not what was asked for.
 pub fn run(args: &Args) -> Result<Exit, Failure> {
-    let kernel = attach(&args.path)?;
+    let path = if args.live { args.path.clone() } else { resolve(&args.path)? };
+    let kernel = if args.live { attach_live(&path)? } else { attach(&path)? };
+    if let Some(tool) = args.tool() {
+        return tools::start(tool, &path, &kernel, args.vmlinux.as_deref());
+    }
+    if args.interactive {
+        return prompt::run(&kernel);
+    }
     let mut out = io::BufWriter::new(io::stdout().lock());
-    let mut shower = Shower { out: &mut out, json: args.json };
+    let lines = args.vmlinux.as_deref().map(|path| Lines::open(&kernel, path)).transpose()?;
+    let mut shower = Shower { out: &mut out, json: args.json, lines };
     match args.view.as_ref() {
         None => shower.show(&kernel.summary().map_err(wrong)?, summary::write)?,
         Some(view) => shower.view(&kernel, view)?,
@@ -110,13 +186,18 @@ fn wrong(error: impl std::fmt::Display) -> Failure {
 }
 
 /// Writes a view in the form that was asked for.
-struct Shower<'a, W> {
+pub(super) struct Shower<'a, W> {
     out: &'a mut W,
     json: bool,
+    lines: Option<Lines>,
 }
 
-impl<W: Write> Shower<'_, W> {
-    fn view(&mut self, kernel: &Kernel, view: &View) -> Result<(), Failure> {
+impl<'a, W: Write> Shower<'a, W> {
+    pub fn new(out: &'a mut W, json: bool) -> Self {
+        Self { out, json, lines: None }
+    }
+
+    pub fn view(&mut self, kernel: &Kernel, view: &View) -> Result<(), Failure> {
         match view {
             View::Tasks { state, name } => {
                 let wanted = |task: &Task| {
@@ -138,7 +219,35 @@ impl<W: Write> Shower<'_, W> {
             View::Locks => self.locks(kernel),
             View::Zones => self.walk(kernel.zones(), |_| true, text::zones),
             View::Runqueues => self.walk(kernel.run_queues(), |_| true, text::run_queues),
-            View::Stack { pids } => self.walk(stacks(kernel, pids), |_| true, text::stacks),
+            View::Cgroups => self.walk(kernel.cgroups(), |_| true, text::cgroups),
+            View::Stack { pids } => {
+                let mut stacks = stacks(kernel, pids);
+                if let (Ok(stacks), Some(lines)) = (&mut stacks, &self.lines) {
+                    stacks.items.iter_mut().for_each(|stack| lines.add_to(stack));
+                }
+                self.walk(stacks, |_| true, text::stacks)
+            }
+            View::Timers { name } => {
+                let wanted = |it: &Timer| contains(&it.function, name.as_deref());
+                self.walk(kernel.timers(), wanted, subsystems::timers)
+            }
+            View::Workqueues { name } => {
+                let wanted = |it: &Workqueue| contains(&it.name, name.as_deref());
+                self.walk(kernel.workqueues(), wanted, subsystems::workqueues)
+            }
+            View::Sysctl { names } => {
+                let wanted = |it: &Sysctl| {
+                    names.is_empty() || names.iter().any(|name| it.name.starts_with(name.as_str()))
+                };
+                self.walk(kernel.sysctls(), wanted, subsystems::sysctls)
+            }
+            View::Maps { pid } => self.walk(maps(kernel, *pid), |_| true, subsystems::maps),
+            View::Lockdep { name } => {
+                let wanted = |it: &LockClass| contains(&it.name, name.as_deref());
+                self.walk(kernel.lock_classes(), wanted, subsystems::lock_classes)
+            }
+            View::Taint => self.show(&kernel.taint().map_err(wrong)?, subsystems::taint),
+            View::Type { names } => self.types(kernel, names),
             View::Sym { symbols } => self.symbols(kernel, symbols),
             View::Print { expressions } => self.print(kernel, expressions),
             View::Diff { later } => {
@@ -202,6 +311,15 @@ impl<W: Write> Shower<'_, W> {
         self.show(&found?.into_iter().flatten().collect(), text::symbols)
     }
 
+    fn types(&mut self, kernel: &Kernel, names: &[String]) -> Result<(), Failure> {
+        if !self.json {
+            warn(kernel.without_types())?;
+        }
+        let found: Result<Vec<_>, Failure> =
+            names.iter().map(|name| kernel.types().definition(name).map_err(wrong)).collect();
+        self.show(&found?, subsystems::definitions)
+    }
+
     fn print(&mut self, kernel: &Kernel, expressions: &[String]) -> Result<(), Failure> {
         let values: Result<Vec<_>, Failure> = expressions
             .iter()
@@ -216,6 +334,18 @@ fn warn(broke_at: &[Broke]) -> io::Result<()> {
         writeln!(io::stderr(), "kharness: broke at {}: {}", broke.at, broke.why)?;
     }
     Ok(())
+}
+
+fn contains(text: &str, part: Option<&str>) -> bool {
+    part.is_none_or(|part| text.contains(part))
+}
+
+/// The areas of the process of a thread; one that does not exist is an error.
+fn maps(kernel: &Kernel, pid: i64) -> Result<Walk<Mapping>, inspect::Error> {
+    let tasks = kernel.tasks()?;
+    let task = tasks.items.iter().find(|task| task.pid == pid);
+    let none = || inspect::Error::Question(format!("there is no thread {pid}"));
+    kernel.mappings(task.ok_or_else(none)?)
 }
 
 /// The stacks of these threads, or of all; a thread that does not exist is an error.

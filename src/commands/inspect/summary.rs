@@ -7,19 +7,24 @@ use inspect::state::Summary;
 use super::text;
 
 pub fn write(out: &mut impl Write, summary: &Summary) -> io::Result<()> {
-    heading(out, summary)?;
-    for cycle in &summary.deadlocks {
-        writeln!(out)?;
-        text::deadlock(out, cycle)?;
-    }
-    section(out, "Running", &summary.running)?;
-    section(out, "In uninterruptible sleep", &summary.uninterruptible)?;
+    write_state(out, summary)?;
     writeln!(out, "\nLast of the log:")?;
     text::log(out, &summary.log)?;
     for broke in &summary.broke_at {
         writeln!(out, "broke at {}: {}", broke.at, broke.why)?;
     }
     Ok(())
+}
+
+/// All but the log.
+pub fn write_state(out: &mut impl Write, summary: &Summary) -> io::Result<()> {
+    heading(out, summary)?;
+    for cycle in &summary.deadlocks {
+        writeln!(out)?;
+        text::deadlock(out, cycle)?;
+    }
+    section(out, "Running", &summary.running)?;
+    section(out, "In uninterruptible sleep", &summary.uninterruptible)
 }
 
 fn heading(out: &mut impl Write, summary: &Summary) -> io::Result<()> {

@@ -5,7 +5,8 @@ use std::io::{self, Write};
 use inspect::expression::Printed;
 use inspect::kernel::LoadedModule;
 use inspect::state::{
-    Diff, HeldLock, LockWait, LogRecord, RunQueue, SlabCache, Task, TaskStack, Zone,
+    Cgroup, Diff, HeldLock, LockWait, LogRecord, MemoryCounters, RunQueue, SlabCache, Task,
+    TaskStack, Zone,
 };
 use inspect::symbols::SymbolError;
 use inspect::{Address, Kernel};
@@ -136,6 +137,23 @@ pub fn run_queues(out: &mut impl Write, queues: &[RunQueue]) -> io::Result<()> {
     table::write(out, columns, &rows)
 }
 
+pub fn cgroups(out: &mut impl Write, cgroups: &[Cgroup]) -> io::Result<()> {
+    let row = |cgroup: &Cgroup| {
+        let kib = |of: fn(&MemoryCounters) -> Option<u64>| {
+            cgroup
+                .memory
+                .as_ref()
+                .and_then(of)
+                .map_or_else(String::new, |it| (it >> 10).to_string())
+        };
+        [cgroup.path.clone(), kib(|it| Some(it.current)), kib(|it| Some(it.peak)), kib(|it| it.max)]
+    };
+    let rows: Vec<_> = cgroups.iter().map(row).collect();
+    let columns =
+        [("CGROUP", Left), ("MEMORY KIB", Right), ("PEAK KIB", Right), ("MAX KIB", Right)];
+    table::write(out, columns, &rows)
+}
+
 pub fn stacks(out: &mut impl Write, stacks: &[TaskStack]) -> io::Result<()> {
     for (index, entry) in stacks.iter().enumerate() {
         if index > 0 {
@@ -202,7 +220,8 @@ pub fn deadlock(out: &mut impl Write, cycle: &[LockWait]) -> io::Result<()> {
     Ok(())
 }
 
-fn sentence(wait: &LockWait) -> String {
+/// Who waits for what, and who has it.
+pub fn sentence(wait: &LockWait) -> String {
     let kind = match wait.kind {
         inspect::state::LockKind::Mutex => "mutex",
         inspect::state::LockKind::Rwsem => "rw-semaphore",
@@ -325,7 +344,7 @@ pub fn diff(out: &mut impl Write, diff: &Diff) -> io::Result<()> {
             let more = if change.new.len() > OBJECTS_SHOWN { " ..." } else { "" };
             [
                 change.name.clone(),
-                format!("{:+}", change.growth()),
+                format!("{:+}", change.growth),
                 change.before.to_string(),
                 change.after.to_string(),
                 format!("{}{more}", new.join(" ")),

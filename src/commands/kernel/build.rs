@@ -7,6 +7,7 @@ use clap::builder::PossibleValuesParser;
 use guest_image::kernel::Cache;
 use guest_image::kernel::build::{PROFILES, Profile, Request, Source, build};
 
+use super::arch::ArchName;
 use super::failure;
 use super::progress::Stages;
 use super::size::mebibytes;
@@ -21,6 +22,9 @@ pub struct Args {
     /// What the kernel is for
     #[arg(value_parser = PossibleValuesParser::new(PROFILES.map(|profile| profile.name)))]
     profile: String,
+    /// For which architecture
+    #[arg(long, value_name = "ARCH", default_value = "x86_64")]
+    arch: ArchName,
     /// `debian` for Debian's newest source package, a kernel tarball, or a source tree
     #[arg(long, default_value = "debian")]
     source: String,
@@ -69,6 +73,7 @@ fn request(args: &Args) -> Result<Request, Failure> {
         .ok_or_else(|| Failure::new(Exit::Usage, format!("no profile {:?}", args.profile)))?;
     Ok(Request {
         profile,
+        arch: args.arch.into(),
         source,
         fragments: args.config.clone(),
         base: args.base.clone(),

@@ -41,6 +41,7 @@ pub fn of_build(error: &BuildError) -> Failure {
         BuildError::BadFragment { .. }
         | BuildError::UnreadableConfig { .. }
         | BuildError::Unhonoured { .. }
+        | BuildError::NotForArch { .. }
         | BuildError::NotASource { .. }
         | BuildError::Make { .. }
         | BuildError::Layout { .. } => Exit::Usage,

@@ -3,8 +3,9 @@
 use std::io::{self, Write};
 
 use clap::ValueEnum;
-use guest_image::kernel::{Arch, Cache, debian};
+use guest_image::kernel::{Cache, debian};
 
+use super::arch::ArchName;
 use super::failure;
 use super::progress::Stages;
 use super::size::mebibytes;
@@ -27,25 +28,6 @@ pub struct Args {
 enum Distribution {
     /// What Debian's linux-image-amd64 stands for, from the host's package sources
     Debian,
-}
-
-/// Architectures of Debian's kernels.
-#[derive(Debug, Clone, Copy, ValueEnum)]
-enum ArchName {
-    /// 64-bit x86
-    #[value(name = "x86_64")]
-    X86_64,
-    /// 64-bit Arm
-    Aarch64,
-}
-
-impl From<ArchName> for Arch {
-    fn from(name: ArchName) -> Self {
-        match name {
-            ArchName::X86_64 => Self::X86_64,
-            ArchName::Aarch64 => Self::Aarch64,
-        }
-    }
 }
 
 /// Fetches the kernel, unless the cache has its newest version.

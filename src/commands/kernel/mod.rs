@@ -1,7 +1,8 @@
 //! `kharness kernel`: fetches, builds, lists, shows and removes kernels.
 
+mod arch;
 mod build;
-mod failure;
+pub mod failure;
 mod fetch;
 mod list;
 mod progress;
@@ -9,6 +10,8 @@ mod rm;
 mod show;
 mod size;
 mod toolchain;
+
+pub use progress::Stages;
 
 use clap::Subcommand;
 
@@ -30,7 +33,7 @@ enum Action {
     Fetch(fetch::Args),
     /// Build a kernel for testing, unless the cache has it
     Build(build::Args),
-    /// Set up the compilers that build kernels and modules
+    /// Set up the compilers that build kernels and modules, or a newer QEMU
     Toolchain(toolchain::Args),
     /// List the kernels in the cache
     List(list::Args),

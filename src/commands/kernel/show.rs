@@ -8,6 +8,7 @@ use guest_image::kernel::cache::Entry;
 use guest_image::kernel::{Arch, Cache, Kernel, resolve};
 use serde::Serialize;
 
+use super::arch::ArchName;
 use super::failure;
 use super::list::from;
 use crate::error::Failure;
@@ -18,6 +19,9 @@ use crate::exit::Exit;
 pub struct Args {
     /// A build tree, a bzImage, a vmlinux, `host`, or a cached kernel's name
     kernel: String,
+    /// For which architecture
+    #[arg(long, value_name = "ARCH", default_value = "x86_64")]
+    arch: ArchName,
     /// Print JSON
     #[arg(long)]
     json: bool,
@@ -98,7 +102,8 @@ fn enabled(count: usize) -> String {
 /// When there is none of this name.
 pub fn run(args: &Args) -> Result<Exit, Failure> {
     let cache = Cache::open().map_err(|e| failure::of_cache(&e))?;
-    let kernel = resolve(&args.kernel, Arch::X86_64, &cache).map_err(|e| failure::of_kernel(&e))?;
+    let kernel =
+        resolve(&args.kernel, args.arch.into(), &cache).map_err(|e| failure::of_kernel(&e))?;
     let cached = cache.find(&args.kernel, kernel.arch).map_err(|e| failure::of_cache(&e))?;
     let view = View::of(&kernel, cached);
     let mut out = io::stdout().lock();

@@ -1,9 +1,10 @@
-//! `kharness kernel toolchain`: the compilers that build kernels and modules.
+//! `kharness kernel toolchain`: the compilers that build kernels and modules, and emulators.
 
 use std::io::{self, Write};
 
+use guest_image::kernel::Arch;
 use guest_image::kernel::Cache;
-use guest_image::kernel::toolchain::{host_tools, rust_tools};
+use guest_image::kernel::toolchain::{host_tools, qemu_tools, rust_tools};
 
 use super::failure;
 use super::progress::Stages;
@@ -13,15 +14,22 @@ use crate::exit::Exit;
 
 /// Arguments of `kharness kernel toolchain`.
 #[derive(Debug, clap::Args)]
-pub struct Args {}
+pub struct Args {
+    /// Unpack a QEMU for Arm guests from Debian's backports instead, where the host's is too old
+    #[arg(long)]
+    qemu: bool,
+}
 
 /// Sets up what is missing, and says what there is.
 ///
 /// # Errors
 /// When something is missing that cannot be set up.
-pub fn run(_args: &Args, global: &Global) -> Result<Exit, Failure> {
+pub fn run(args: &Args, global: &Global) -> Result<Exit, Failure> {
     let cache = Cache::open().map_err(|e| failure::of_cache(&e))?;
-    let host = host_tools(true).map_err(|e| failure::of_toolchain(&e))?;
+    if args.qemu {
+        return qemu(&cache, global);
+    }
+    let host = host_tools(Arch::X86_64, true).map_err(|e| failure::of_toolchain(&e))?;
     let stages = Stages::new(global.quiet);
     let rust = rust_tools(&cache, &stages);
     drop(stages);
@@ -31,5 +39,14 @@ pub fn run(_args: &Args, global: &Global) -> Result<Exit, Failure> {
     writeln!(out, "Rust     {}", rust.version)?;
     writeln!(out, "rustc    {}", rust.rustc.display())?;
     writeln!(out, "bindgen  {}", rust.bindgen.display())?;
+    Ok(Exit::Good)
+}
+
+fn qemu(cache: &Cache, global: &Global) -> Result<Exit, Failure> {
+    let stages = Stages::new(global.quiet);
+    let program = qemu_tools(cache, &stages);
+    drop(stages);
+    let program = program.map_err(|e| failure::of_toolchain(&e))?;
+    writeln!(io::stdout(), "QEMU     {}", program.display())?;
     Ok(Exit::Good)
 }

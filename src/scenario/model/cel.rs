@@ -111,6 +111,17 @@ pub struct Mentions {
     pub names: BTreeSet<String>,
     /// Ids of steps: `steps.ID` and `steps['ID']`.
     pub steps: BTreeSet<String>,
+    /// Members and methods that are selected of anything, and functions that are called.
+    pub members: BTreeSet<String>,
+    /// Names of snapshots: `snapshots['NAME']`, and the texts that `diff` and `leaks` are called with.
+    pub snapshots: BTreeSet<String>,
+}
+
+impl Mentions {
+    /// Whether guest memory must be there: now, or as it was saved by a `snapshot` step.
+    pub fn memory(&self) -> bool {
+        self.names.contains("memory") || self.members.contains("deadlock")
+    }
 }
 
 impl Cel {
@@ -128,10 +139,23 @@ fn collect<'a>(at: &'a IdedExpr, bound: &mut Vec<&'a str>, mentions: &mut Mentio
         Expr::Ident(name) if !bound.contains(&name.as_str()) && !name.starts_with('@') => {
             mentions.names.insert(name.clone());
         }
-        Expr::Select(select) if is_steps(&select.operand, bound) => {
-            mentions.steps.insert(select.field.clone());
+        Expr::Select(select) => {
+            let field = select.field.clone();
+            if is_name(&select.operand, "steps", bound) {
+                mentions.steps.insert(field.clone());
+            } else if is_name(&select.operand, "snapshots", bound) {
+                mentions.snapshots.insert(field.clone());
+            }
+            mentions.members.insert(field);
         }
-        Expr::Call(call) => mentions.steps.extend(indexed_step(&call.args, bound)),
+        Expr::Call(call) => {
+            mentions.steps.extend(indexed(&call.args, "steps", bound));
+            mentions.snapshots.extend(indexed(&call.args, "snapshots", bound));
+            if ["diff", "leaks"].contains(&call.func_name.as_str()) {
+                mentions.snapshots.extend(call.args.iter().filter_map(text));
+            }
+            mentions.members.insert(call.func_name.clone());
+        }
         _ => {}
     }
     let outside = bound.len();
@@ -148,18 +172,22 @@ fn collect<'a>(at: &'a IdedExpr, bound: &mut Vec<&'a str>, mentions: &mut Mentio
 /// Of the [`parts`] of a comprehension the first that knows the variables of its loop.
 const FIRST_IN_LOOP: usize = 2;
 
-fn is_steps(operand: &IdedExpr, bound: &[&str]) -> bool {
-    matches!(&operand.expr, Expr::Ident(name) if name == "steps") && !bound.contains(&"steps")
+fn is_name(operand: &IdedExpr, wanted: &str, bound: &[&str]) -> bool {
+    matches!(&operand.expr, Expr::Ident(name) if name == wanted) && !bound.contains(&wanted)
 }
 
 /// `steps['ID']` is a call of the index operator.
-fn indexed_step(args: &[IdedExpr], bound: &[&str]) -> Option<String> {
+fn indexed(args: &[IdedExpr], map: &str, bound: &[&str]) -> Option<String> {
     match args {
-        [operand, IdedExpr { expr: Expr::Literal(LiteralValue::String(id)), .. }]
-            if is_steps(operand, bound) =>
-        {
-            Some(id.inner().to_owned())
-        }
+        [operand, index] if is_name(operand, map, bound) => text(index),
+        _ => None,
+    }
+}
+
+/// The text that an expression states.
+fn text(expression: &IdedExpr) -> Option<String> {
+    match &expression.expr {
+        Expr::Literal(LiteralValue::String(text)) => Some(text.inner().to_owned()),
         _ => None,
     }
 }
@@ -233,6 +261,18 @@ mod tests {
     fn steps_are_found_by_field_and_by_index() {
         let found = mentions("steps.hog.exit == 0 || {'a': [steps['b-c'].stdout]}.size() > 0");
         assert_eq!(found.steps, set(&["hog", "b-c"]));
+    }
+
+    #[test]
+    fn snapshots_and_members_are_found() {
+        let found =
+            mentions("memory.tasks.size() > snapshots['a'].slabs.size() && diff('b', 'c') == []");
+        assert_eq!(found.snapshots, set(&["a", "b", "c"]));
+        assert!(
+            found.memory() && found.members.contains("tasks") && found.members.contains("slabs")
+        );
+        assert!(!mentions("reports.size() == 0").memory());
+        assert!(mentions("deadlock().size() == 0").memory());
     }
 
     #[test]

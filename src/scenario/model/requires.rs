@@ -7,7 +7,7 @@ use std::str::FromStr;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Serialize, Serializer};
 
-use super::Arch;
+use super::{Arch, Board};
 use crate::scenario::units::Size;
 
 /// What the kernel and the machine must have; unmet, the scenario is skipped.
@@ -19,6 +19,9 @@ pub struct Requires {
     /// Architectures; any where there are none.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub arch: Vec<Arch>,
+    /// Boards; any machine where there are none.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub board: Vec<Board>,
     /// Kernel version.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub kernel: Option<KernelNeed>,

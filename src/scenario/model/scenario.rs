@@ -9,7 +9,8 @@ use std::str::FromStr;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Serialize, Serializer};
 
-use super::{Expectation, Machine, Requires, Step};
+use super::{Action, Clock, Expectation, Machine, Perturb, Requires, Step};
+use crate::scenario::source::Place;
 use crate::scenario::units::Time;
 
 /// A scenario, checked: ids are unique, references lead somewhere, every default is filled in.
@@ -30,6 +31,13 @@ pub struct Scenario {
     /// Kernel to boot where the command line names none.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub kernel: Option<String>,
+    /// The scenario and the snapshot that it goes on from; what they bring is in the other fields once the file
+    /// is loaded.
+    #[serde(skip)]
+    pub from: Option<Base>,
+    /// How many of the first steps are those of its base.
+    #[serde(skip)]
+    pub base_steps: usize,
     /// Machine to boot on.
     pub machine: Machine,
     /// Modules to load before the first step.
@@ -47,18 +55,52 @@ pub struct Scenario {
     /// Reports that are known.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub allow: Vec<Allowance>,
+    /// Files with more of them, as written; what they hold goes into `allow` when the file is loaded.
+    #[serde(skip)]
+    pub allow_lists: Vec<AllowList>,
     /// How long each phase may take, on KVM.
     pub timeout: Timeouts,
     /// How often a failure is tried again in a fresh machine.
     pub retries: u32,
     /// How often it is run, each time in a fresh machine; at least 1.
     pub repeat: u32,
+    /// Whether it is booted for itself, because the boot is what it tests.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub fresh_boot: bool,
     /// Seed of everything random; the run chooses one where there is none.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub seed: Option<u64>,
+    /// Delays of its vCPUs against each other.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub perturb: Option<Perturb>,
+    /// Its wall clock at the first step.
+    pub clock: Clock,
     /// It is known to fail.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub xfail: Option<Xfail>,
+}
+
+impl Scenario {
+    /// The parameters of the module `name`, wherever the scenario loads it.
+    pub fn params_of(&mut self, name: &str) -> impl Iterator<Item = &mut BTreeMap<String, String>> {
+        let listed = self.modules.iter_mut().filter(move |module| module.name == name);
+        let loaded = self.steps.iter_mut().filter_map(move |step| match &mut step.action {
+            Action::Load { module, params } if module.replace('-', "_") == name => Some(params),
+            _ => None,
+        });
+        listed.map(|module| &mut module.params).chain(loaded)
+    }
+}
+
+/// A snapshot of another scenario.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Base {
+    /// The other scenario's file, relative to this one's, and absolute once that is found.
+    pub scenario: PathBuf,
+    /// The name of the snapshot.
+    pub snapshot: String,
+    /// Where the scenario names it.
+    pub place: Place,
 }
 
 /// A module to load.
@@ -66,9 +108,18 @@ pub struct Scenario {
 pub struct Module {
     /// Name, without `.ko`.
     pub name: String,
+    /// Directory of its source, or a built module, relative to the scenario file; found by its name
+    /// where there is none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub path: Option<PathBuf>,
     /// Parameters.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub params: BTreeMap<String, String>,
+    /// Whether it is unloaded at the end, if it was built from source.
+    pub unload: bool,
+    /// Whether it is made of tests, with the parameters of the support crate; known once it is built.
+    #[serde(skip)]
+    pub suite: bool,
 }
 
 /// Something to put into the guest.
@@ -78,6 +129,13 @@ pub enum GuestFile {
     /// A program of the host, by name (looked up in `PATH`) or absolute path. It keeps its path
     /// and brings its shared libraries.
     Program(String),
+    /// A kernel for a guest of the guest's own.
+    Kernel {
+        /// As `-k` names it.
+        kernel: String,
+        /// Absolute path in the guest, of the directory that gets `boot` and `lib/modules`.
+        to: String,
+    },
     /// A file, as it is.
     File {
         /// Path on the host: absolute, or relative to the directory of the scenario file.
@@ -88,6 +146,15 @@ pub enum GuestFile {
         #[serde(skip_serializing_if = "Option::is_none")]
         mode: Option<FileMode>,
     },
+}
+
+/// A file of known kernel reports.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AllowList {
+    /// Its path, relative to the scenario file.
+    pub path: PathBuf,
+    /// Where the scenario names it.
+    pub place: Place,
 }
 
 /// A known kernel report.
@@ -106,6 +173,9 @@ pub struct Allowance {
     /// Last day on which it is allowed.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub until: Option<Date>,
+    /// The shared file that it is from; none for an entry of the scenario itself.
+    #[serde(skip)]
+    pub file: Option<String>,
 }
 
 /// How long each phase may take, on KVM; emulation scales them.

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Expectation, Pattern, Signal};
+use super::{Cel, Expectation, Pattern, Signal};
 use crate::scenario::units::Time;
 
 /// One step.
@@ -43,6 +43,9 @@ pub enum Action {
     Unload(String),
     /// Run a program to its end.
     Run(Program),
+    /// Run a program, or a shell, with the harness's own input and output. No file can state it: `kharness
+    /// shell` does.
+    Interact(Option<Vec<String>>),
     /// Run lines in `sh -e`.
     Shell(String),
     /// Write to a file in one `write(2)`.
@@ -80,6 +83,14 @@ pub enum Action {
     },
     /// Wait until the kernel says something.
     WaitFor(WaitFor),
+    /// Save the guest's memory under this name.
+    Snapshot(String),
+    /// Write a vmcore of this name.
+    Dump(String),
+    /// Wait until a module's test stands at a checkpoint; it stays there.
+    Checkpoint(String),
+    /// Let the test that stands at a checkpoint go on.
+    Release(String),
     /// Do nothing for a time, by the host's clock.
     Sleep(Time),
 }
@@ -170,4 +181,6 @@ pub enum Waited {
     Report(String),
     /// An event of this kind.
     Event(String),
+    /// The expression over `memory` is true.
+    Memory(Cel),
 }

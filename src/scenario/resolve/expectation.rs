@@ -106,7 +106,7 @@ fn no_reports(stated: &Placed<bool>, problems: &mut Problems) -> Option<Form> {
     stated.value.then_some(Form::NoReports(true))
 }
 
-fn given_cel(written: &Given<Text<Cel>>, problems: &mut Problems) -> Option<Cel> {
+pub(super) fn given_cel(written: &Given<Text<Cel>>, problems: &mut Problems) -> Option<Cel> {
     let text = written.0.as_ref()?;
     cel(text.as_str(), text.place(), problems)
 }

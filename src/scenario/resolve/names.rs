@@ -2,16 +2,30 @@
 
 use std::collections::HashSet;
 
-use crate::scenario::model::{Cel, Expectation, Form, Scenario};
+use crate::scenario::model::{Action, Cel, Expectation, Form, Scenario, Step, WaitFor, Waited};
 use crate::scenario::problem::Problems;
 use crate::scenario::source::Place;
 use crate::scenario::suggest::nearest;
 
 /// The names of `verdict::scope`, which every other expression may use.
-const NAMES: [&str; 7] = ["boot", "console", "events", "metrics", "reports", "steps", "taint"];
+const NAMES: [&str; 10] = [
+    "boot",
+    "console",
+    "events",
+    "ktap",
+    "memory",
+    "metrics",
+    "reports",
+    "snapshots",
+    "steps",
+    "taint",
+];
 
 /// The name that `where` may use instead: the report that is looked at.
 const IN_WHERE: [&str; 1] = ["report"];
+
+/// The name that `wait_for: {memory: …}` may use.
+const IN_WAIT_FOR: [&str; 1] = ["memory"];
 
 /// Types of CEL, which are names too.
 const TYPES: [&str; 10] =
@@ -20,6 +34,10 @@ const TYPES: [&str; 10] =
 /// Checks the names in all expressions of `scenario`.
 pub fn check_names(scenario: &Scenario, problems: &mut Problems) {
     let ids: HashSet<&str> = scenario.steps.iter().map(|step| step.id.as_str()).collect();
+    let snapshots: HashSet<&str> = scenario.steps.iter().filter_map(snapshot).collect();
+    for step in &scenario.steps {
+        check_waited(step, problems);
+    }
     let of_steps = scenario.steps.iter().flat_map(|step| &step.expect);
     for expectation in scenario.expect.iter().chain(of_steps) {
         let Some((cel, known)) = cel(expectation) else { continue };
@@ -30,7 +48,38 @@ pub fn check_names(scenario: &Scenario, problems: &mut Problems) {
         for id in &mentions.steps {
             check_step(id, &ids, expectation.place, problems);
         }
+        for name in &mentions.snapshots {
+            check_snapshot(name, &snapshots, expectation.place, problems);
+        }
     }
+}
+
+/// While the guest runs there is only its memory to look at.
+fn check_waited(step: &Step, problems: &mut Problems) {
+    let Action::WaitFor(WaitFor { what: Waited::Memory(cel), .. }) = &step.action else { return };
+    for name in &cel.mentions().names {
+        check_name(name, &IN_WAIT_FOR, Place::default(), problems);
+    }
+}
+
+/// The name of the snapshot that a step takes.
+fn snapshot(step: &Step) -> Option<&str> {
+    match &step.action {
+        Action::Snapshot(name) => Some(name),
+        _ => None,
+    }
+}
+
+fn check_snapshot(name: &str, known: &HashSet<&str>, place: Place, problems: &mut Problems) {
+    if known.contains(name) {
+        return;
+    }
+    let help = match nearest(name, known.iter().copied()) {
+        Some(near) => format!("did you mean `{near}`?"),
+        None => format!("take it in a step: `snapshot: {name}`"),
+    };
+    let message = format!("the expression speaks of a snapshot `{name}`; no step takes it");
+    problems.add_with_help(place, message, help);
 }
 
 /// The expression in an expectation, and the names that it may use.

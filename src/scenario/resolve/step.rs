@@ -1,6 +1,6 @@
 //! Steps: exactly one thing to do each, and an id.
 
-use super::expectation::expectations;
+use super::expectation::{expectations, given_cel};
 use super::forms::check_forms;
 use super::program::{program, sched};
 use super::references::Earlier;
@@ -9,8 +9,8 @@ use crate::scenario::model::{Action, Signal, Step, WaitFor, Waited};
 use crate::scenario::problem::Problems;
 use crate::scenario::source::Place;
 use crate::scenario::written::{
-    KINDS, KillKeys, LoadKeys, Placed, SchedKeys, StepKeys, StringOr, WAITED, WaitForKeys,
-    WriteKeys,
+    Given, KINDS, KillKeys, LoadKeys, Placed, SchedKeys, StepKeys, StringOr, Text, WAITED,
+    WaitForKeys, WriteKeys,
 };
 
 /// All steps, in order.
@@ -100,9 +100,20 @@ fn given_actions(
         keys.wait.0.map(|it| Action::Wait { step: earlier.target(&it.step, problems) }),
         keys.sched.0.and_then(|it| change_sched(&it, place, earlier, problems)),
         keys.wait_for.0.and_then(|it| wait_for(&it, place, problems)).map(Action::WaitFor),
+        keys.checkpoint.0.map(Action::Checkpoint),
+        keys.release.0.map(Action::Release),
         keys.sleep.read(problems).map(Action::Sleep),
+        named(&keys.snapshot, problems).map(Action::Snapshot),
+        named(&keys.dump, problems).map(Action::Dump),
     ];
     actions.into_iter().flatten().collect()
+}
+
+/// The name of a snapshot or a dump, which is a file's name, too.
+fn named(written: &Given<Text<String>>, problems: &mut Problems) -> Option<String> {
+    let name = written.0.as_ref()?;
+    check_id(name.as_str(), name.place(), problems);
+    Some(name.as_str().to_owned())
 }
 
 fn load(written: StringOr<LoadKeys>) -> Action {
@@ -141,7 +152,12 @@ fn change_sched(
 }
 
 fn wait_for(keys: &WaitForKeys, place: Place, problems: &mut Problems) -> Option<WaitFor> {
-    let given = [keys.console.0.is_some(), keys.report.0.is_some(), keys.event.0.is_some()];
+    let given = [
+        keys.console.0.is_some(),
+        keys.report.0.is_some(),
+        keys.event.0.is_some(),
+        keys.memory.0.is_some(),
+    ];
     if given.into_iter().filter(|given| *given).count() != 1 {
         let message = format!("`wait_for` needs exactly one of {}", WAITED.join(", "));
         problems.add(place, message);
@@ -151,6 +167,7 @@ fn wait_for(keys: &WaitForKeys, place: Place, problems: &mut Problems) -> Option
         keys.console.read(problems).map(Waited::Console),
         keys.report.read(problems).map(|kind| Waited::Report(kind.0)),
         keys.event.read(problems).map(|kind| Waited::Event(kind.0)),
+        given_cel(&keys.memory, problems).map(Waited::Memory),
     ];
     let timeout = timeout(&keys.timeout, problems);
     let what = waited.into_iter().flatten().next()?;

@@ -3,15 +3,17 @@
 
 mod constraint;
 mod expectation;
+mod matrix;
 mod scenario;
 mod short;
 mod step;
 mod text;
 
 pub use expectation::{ExpectationKeys, FORMS, OF_REPORT};
+pub use matrix::{CellKeys, MatrixKeys};
 pub use scenario::{
-    AllowKeys, FileKeys, MachineKeys, ModuleKeys, RequiresKeys, ScenarioKeys, TimeoutKeys,
-    XfailKeys,
+    AllowKeys, DiskKeys, FileKeys, MachineKeys, ModuleKeys, PerturbKeys, RequiresKeys,
+    ScenarioKeys, TimeoutKeys, XfailKeys,
 };
 pub use short::{ListOr, StringOr};
 pub use step::{

@@ -7,17 +7,32 @@ use serde::Deserialize;
 
 use super::constraint::one_of;
 use super::{ExpectationKeys, Given, ListOr, Placed, StringOr, Text, Word};
-use crate::scenario::model::{KindName, Pattern, Policy, Signal};
+use crate::scenario::model::{Cel, KindName, Pattern, Policy, Signal};
 use crate::scenario::units::Time;
 
 /// The keys that say what a step does; each step has exactly one of them.
-pub const KINDS: [&str; 13] = [
-    "load", "unload", "run", "shell", "write", "sysctl", "sysrq", "spawn", "kill", "wait", "sched",
-    "wait_for", "sleep",
+pub const KINDS: [&str; 17] = [
+    "load",
+    "unload",
+    "run",
+    "shell",
+    "write",
+    "sysctl",
+    "sysrq",
+    "spawn",
+    "kill",
+    "wait",
+    "sched",
+    "wait_for",
+    "sleep",
+    "snapshot",
+    "dump",
+    "checkpoint",
+    "release",
 ];
 
 /// What can be waited for; each `wait_for` has exactly one of them.
-pub const WAITED: [&str; 3] = ["console", "report", "event"];
+pub const WAITED: [&str; 4] = ["console", "report", "event", "memory"];
 
 /// One step: exactly one key that says what to do, and what every step may have.
 #[derive(Default, Deserialize, JsonSchema)]
@@ -58,6 +73,15 @@ pub struct StepKeys {
     pub sched: Given<SchedKeys>,
     /// Wait until the kernel says something.
     pub wait_for: Given<WaitForKeys>,
+    /// Save the guest's memory under this name, for `snapshots['NAME']` and `diff('A', 'B')`. The
+    /// guest is paused meanwhile.
+    pub snapshot: Given<Text<String>>,
+    /// Write a vmcore `NAME.vmcore` for drgn and crash. The guest is paused meanwhile.
+    pub dump: Given<Text<String>>,
+    /// Wait until the test of a module stands at the checkpoint of this name. It stays there.
+    pub checkpoint: Given<String>,
+    /// Let the test that stands at the checkpoint of this name go on.
+    pub release: Given<String>,
     /// Do nothing for a time, by the host's clock.
     pub sleep: Given<Text<Time>>,
 }
@@ -157,7 +181,7 @@ pub struct SchedKeys {
     pub cgroup: Given<String>,
 }
 
-/// What to wait for: exactly one of `console`, `report` and `event`.
+/// What to wait for: exactly one of `console`, `report`, `event` and `memory`.
 #[derive(Default, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 #[schemars(rename = "WaitFor", transform = |schema: &mut Schema| one_of(schema, &WAITED))]
@@ -168,6 +192,8 @@ pub struct WaitForKeys {
     pub report: Given<Text<KindName>>,
     /// Kind of an event, such as `oom.kill`.
     pub event: Given<Text<KindName>>,
+    /// CEL over `memory` that must come true. The guest is paused for each look.
+    pub memory: Given<Text<Cel>>,
     /// How long to wait. Default: the step's `timeout`.
     pub timeout: Given<Text<Time>>,
 }

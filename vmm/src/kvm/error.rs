@@ -6,7 +6,9 @@ use super::boot::LoadError;
 use super::device::DeviceError;
 use super::jail::JailError;
 use super::memory::MemoryError;
+use super::snapshot::SnapshotError;
 use super::vcpu::ProcessorError;
+use crate::{DiskError, MOST_DISKS};
 
 /// Why a machine cannot be made.
 #[derive(Debug, thiserror::Error)]
@@ -22,6 +24,12 @@ pub enum KvmError {
         /// How many there can be.
         most: u8,
     },
+    /// A file or size is no disk.
+    #[error(transparent)]
+    Disk(#[from] DiskError),
+    /// It would have more disks than there can be.
+    #[error("{0} disks: this machine can have {MOST_DISKS} at most")]
+    Disks(usize),
     /// There is no RAM for it.
     #[error(transparent)]
     Memory(#[from] MemoryError),
@@ -34,6 +42,9 @@ pub enum KvmError {
     /// The threads of the machine cannot be confined.
     #[error(transparent)]
     Jail(#[from] JailError),
+    /// What was saved of another one cannot be gone on with.
+    #[error(transparent)]
+    Snapshot(#[from] SnapshotError),
     /// KVM or the host refused something else.
     #[error("cannot {what}: {source}")]
     Host {

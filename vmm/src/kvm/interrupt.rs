@@ -1,14 +1,15 @@
 //! Interrupt lines of devices into the guest's IO-APIC.
 
 use std::io;
+use std::sync::Arc;
 
 use kvm_ioctls::VmFd;
 use vmm_sys_util::eventfd::{EFD_CLOEXEC, EFD_NONBLOCK, EventFd};
 
-/// An edge-triggered interrupt line.
-#[derive(Debug)]
+/// An edge-triggered interrupt line; clones are the same line.
+#[derive(Debug, Clone)]
 pub(crate) struct Interrupt {
-    event: EventFd,
+    event: Arc<EventFd>,
 }
 
 impl Interrupt {
@@ -16,13 +17,13 @@ impl Interrupt {
     pub(crate) fn connect(vm: &VmFd, line: u32) -> io::Result<Self> {
         let event = EventFd::new(EFD_NONBLOCK | EFD_CLOEXEC)?;
         vm.register_irqfd(&event, line).map_err(io::Error::from)?;
-        Ok(Self { event })
+        Ok(Self { event: Arc::new(event) })
     }
 
     /// A line that leads nowhere.
     #[cfg(any(test, feature = "fuzzing"))]
     pub(crate) fn unconnected() -> io::Result<Self> {
-        Ok(Self { event: EventFd::new(EFD_NONBLOCK | EFD_CLOEXEC)? })
+        Ok(Self { event: Arc::new(EventFd::new(EFD_NONBLOCK | EFD_CLOEXEC)?) })
     }
 
     /// How often the line was raised since the last time it was asked; only for a line that leads nowhere.

@@ -1,8 +1,11 @@
 //! Guest-physical memory: RAM below and above the hole for devices, over one RAM file.
 
+use std::fs::File;
 use std::sync::Arc;
 
-use vm_memory::{Bytes, GuestAddress, GuestMemoryMmap, GuestRegionMmap, MmapRegion};
+use vm_memory::bitmap::{ArcSlice, AtomicBitmap};
+use vm_memory::mmap::MmapRegionBuilder;
+use vm_memory::{Bytes, GuestAddress, GuestMemoryMmap, GuestRegionMmap};
 
 use super::arch::layout::{HIGH_RAM, LOW_RAM_END};
 use crate::{GuestRam, RamError};
@@ -12,8 +15,11 @@ const PAGE: u64 = 0x1000;
 /// The least RAM that holds what is written at boot and leaves room for a small kernel.
 const LEAST: u64 = 2 << 20;
 
+/// What notes the pages that devices write, where they are noted.
+type Written = Option<ArcSlice<AtomicBitmap>>;
+
 /// Guest memory as `vm-memory` sees it.
-pub(crate) type View = GuestMemoryMmap<()>;
+pub(crate) type View = GuestMemoryMmap<Written>;
 
 /// Why there is no guest memory.
 #[derive(Debug, thiserror::Error)]
@@ -75,6 +81,12 @@ impl GuestMemory {
         Self::over(Arc::new(GuestRam::new(size)?))
     }
 
+    /// A copy-on-write copy of saved RAM; `noted` if what is written to it is to be noted.
+    pub(crate) fn copy_of(file: &File, size: u64, noted: bool) -> Result<Self, MemoryError> {
+        let copy = if noted { GuestRam::noted_copy_of } else { GuestRam::copy_of };
+        Self::over(Arc::new(copy(file, size)?))
+    }
+
     fn over(ram: Arc<GuestRam>) -> Result<Self, MemoryError> {
         let view = regions(ram.size())
             .into_iter()
@@ -108,21 +120,22 @@ impl GuestMemory {
     }
 }
 
-fn view_of(ram: &GuestRam, region: RamRegion) -> Result<GuestRegionMmap, MemoryError> {
+fn view_of(ram: &GuestRam, region: RamRegion) -> Result<GuestRegionMmap<Written>, MemoryError> {
     let failed = |words: String| MemoryError::View(words);
     let size = usize::try_from(region.size).map_err(|error| failed(error.to_string()))?;
     let offset = usize::try_from(region.offset).map_err(|error| failed(error.to_string()))?;
+    let written = ram.written().map(|written| ArcSlice::new(Arc::clone(written), offset));
     // SAFETY: `regions` stays within the RAM that it was given the size of, and the mapping
     // outlives the view: both are held by one `GuestMemory`.
-    let mapping = unsafe {
-        MmapRegion::build_raw(
-            ram.host_address().add(offset),
-            size,
-            libc::PROT_READ | libc::PROT_WRITE,
-            libc::MAP_SHARED,
-        )
-    }
-    .map_err(|error| failed(error.to_string()))?;
+    let builder = unsafe {
+        MmapRegionBuilder::new_with_bitmap(size, written)
+            .with_raw_mmap_pointer(ram.host_address().add(offset))
+    };
+    let mapping = builder
+        .with_mmap_prot(libc::PROT_READ | libc::PROT_WRITE)
+        .with_mmap_flags(libc::MAP_SHARED)
+        .build()
+        .map_err(|error| failed(error.to_string()))?;
     GuestRegionMmap::new(mapping, GuestAddress(region.address))
         .ok_or_else(|| failed(format!("{:#x} bytes at {:#x}", region.size, region.address)))
 }

@@ -2,18 +2,22 @@
 
 mod arch;
 mod boot;
+mod closing;
 mod device;
 mod devices;
 mod error;
-#[cfg(feature = "fuzzing")]
+#[cfg(any(test, feature = "fuzzing"))]
 pub mod fuzzing;
+mod gdb;
 mod interrupt;
 mod jail;
 mod machine;
 mod memory;
 mod outbox;
+mod pages;
 mod probe;
 mod shared;
+mod snapshot;
 mod supervisor;
 mod vcpu;
 mod vm;
@@ -28,4 +32,5 @@ pub use jail::JailError;
 pub use machine::{KvmMachine, boot};
 pub use memory::{MemoryError, RamRegion};
 pub use probe::{Probe, probe, probe_device};
+pub use snapshot::{SnapshotError, fork, fork_to_reset};
 pub use vcpu::{ExitKind, ProcessorError};

@@ -3,10 +3,11 @@
 use std::sync::Arc;
 
 use super::devices::Devices;
+use super::gdb::Stops;
 use super::jail::Jail;
 use super::memory::GuestMemory;
 use super::outbox::Outbox;
-use super::vcpu::{Control, Counters};
+use super::vcpu::{Control, Counters, FirstRun};
 use crate::Stop;
 
 /// What the threads of a machine share.
@@ -17,7 +18,9 @@ pub(crate) struct Shared {
     pub(crate) memory: GuestMemory,
     pub(crate) outbox: Arc<Outbox>,
     pub(crate) counters: Counters,
+    pub(crate) first_run: FirstRun,
     pub(crate) jail: Jail,
+    pub(crate) debug_stops: Stops,
 }
 
 impl Shared {
@@ -35,9 +38,14 @@ impl Shared {
 
     /// Ends a pause.
     pub(crate) fn resume(&self) {
+        self.resume_if(|_| true);
+    }
+
+    /// Ends a pause for the processors that are `wanted`; the others stay where they are.
+    pub(crate) fn resume_if(&self, wanted: impl Fn(usize) -> bool) {
         if !self.control.is_stopping() {
             self.outbox.hurry(false);
         }
-        self.control.resume();
+        self.control.resume_if(wanted);
     }
 }

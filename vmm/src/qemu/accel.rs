@@ -31,10 +31,13 @@ impl Accel {
         }
     }
 
-    /// Argument of `-cpu`.
-    pub(super) const fn cpu(self) -> &'static str {
+    /// Argument of `-cpu`, for a guest with a working KVM of its own or without.
+    pub(super) const fn cpu(self, nested: bool) -> &'static str {
         match self {
             Self::Kvm => "host",
+            // The emulated SVM saves no extended state: a nested guest that used XSAVE would have its
+            // memory overwritten.
+            Self::Tcg if nested => "EPYC,+svm,+npt,+nrip-save,-xsave",
             // 5-level paging costs an emulated page walk a level and no test asks for it.
             Self::Tcg => "max,la57=off",
         }

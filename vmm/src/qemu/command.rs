@@ -4,54 +4,129 @@ use std::ffi::OsString;
 use std::os::fd::{AsRawFd, BorrowedFd};
 use std::path::Path;
 
-use super::Accel;
-use crate::{CONTROL_PORT, Config};
+use super::boards::{Board, Control, board};
+use super::{Accel, tsc};
+use crate::{CONTROL_PORT, Config, Content, Disk};
 
 /// Descriptors that QEMU inherits.
 pub(super) struct Inherited<'a> {
     pub qmp: BorrowedFd<'a>,
     pub console: BorrowedFd<'a>,
     pub control: BorrowedFd<'a>,
-    pub ram: BorrowedFd<'a>,
+    pub ram: Ram<'a>,
+    /// A file for each disk.
+    pub disks: Vec<BorrowedFd<'a>>,
 }
 
-/// Arguments for a stopped q35 machine that boots `config`.
+/// Where guest RAM comes from.
+#[derive(Clone, Copy)]
+pub(super) enum Ram<'a> {
+    /// A file that the harness shares.
+    Shared(BorrowedFd<'a>),
+    /// A template's, copied on write; the rest of the machine follows through the monitor.
+    Copied(BorrowedFd<'a>),
+}
+
+/// Files that QEMU reads or writes by their paths.
+pub(super) struct Paths<'a> {
+    pub initramfs: Option<&'a Path>,
+    pub device_tree: Option<&'a Path>,
+    pub reset_log: &'a Path,
+}
+
+/// Arguments for a machine that boots `config` when told to go on, or awaits the state of one that
+/// did.
 pub(super) fn arguments(
     config: &Config,
-    initramfs: Option<&Path>,
+    paths: &Paths<'_>,
     accel: Accel,
     fds: &Inherited<'_>,
-    reset_log: &Path,
 ) -> Vec<OsString> {
+    let board = board(config.model, accel, config.nested);
     let mut line = Line::default();
     line.words("-nodefaults -no-user-config -display none -no-reboot -S")
-        .option("-machine", "q35,memory-backend=ram,usb=off,smbus=off,vmport=off")
+        // The registers of a guest that ended tell what it was at; then QEMU is told to go.
+        .option("-action", "shutdown=pause,panic=none")
+        // Without a description for people behind it, a saved state that was cut anywhere does not load.
+        .option("-machine", format!("{},memory-backend=ram,suppress-vmdesc=on", board.machine))
         .option("-accel", accel.argument())
-        .option("-cpu", accel.cpu())
         .option("-smp", config.cpus.to_string())
         .option("-m", format!("{}B", config.memory))
-        .option("-object", ram(config.memory, fds.ram))
+        .option("-object", ram(config.memory, &fds.ram))
         .option("-chardev", socket("qmp", fds.qmp))
         .option("-mon", "chardev=qmp,mode=control")
         .option("-chardev", socket("console", fds.console))
         .option("-serial", "chardev:console")
         .option("-chardev", socket("control", fds.control))
-        .option("-device", "virtio-serial-pci,max_ports=2")
-        .option("-device", format!("virtserialport,chardev=control,name={CONTROL_PORT}"))
-        // The one place where QEMU tells a triple fault from a reset that the guest asked for.
-        .option("-d", "cpu_reset")
-        .option("-D", reset_log)
         .option("-kernel", &config.kernel)
-        .option("-append", &config.cmdline);
-    if let Some(path) = initramfs {
+        .option("-append", command_line(config));
+    plug_in(&mut line, &board, paths);
+    plug_in_disks(&mut line, &config.disks, &fds.disks);
+    if let Ram::Copied(_) = fds.ram {
+        line.option("-incoming", "defer");
+    }
+    if let Some(path) = paths.initramfs {
         line.option("-initrd", path);
     }
     line.0
 }
 
-fn ram(size: u64, fd: BorrowedFd<'_>) -> String {
-    let fd = fd.as_raw_fd();
-    format!("memory-backend-file,id=ram,size={size}B,mem-path=/proc/self/fd/{fd},share=on")
+/// What the board has of its own.
+fn plug_in(line: &mut Line, board: &Board, paths: &Paths<'_>) {
+    if let Some(cpu) = board.cpu {
+        line.option("-cpu", cpu);
+    }
+    match board.control {
+        Control::VirtioSerial => {
+            line.option("-device", "virtio-serial-pci,max_ports=2");
+            line.option("-device", format!("virtserialport,chardev=control,name={CONTROL_PORT}"));
+        }
+        Control::SecondUart => {
+            line.option("-serial", "chardev:control");
+        }
+    }
+    for device in board.devices {
+        line.option("-device", device);
+    }
+    if board.logs_resets {
+        line.option("-d", "cpu_reset").option("-D", paths.reset_log);
+    }
+    if let Some(path) = paths.device_tree {
+        line.option("-dtb", path);
+    }
+}
+
+/// A file is named by its descriptor, so that no comma in its name matters. What the guest changes of an image
+/// goes to a file of QEMU's without a name, which grows to the size of the disk at most.
+fn plug_in_disks(line: &mut Line, disks: &[Disk], fds: &[BorrowedFd<'_>]) {
+    for (number, (disk, fd)) in disks.iter().zip(fds).enumerate() {
+        let access = match (disk.readonly, &disk.content) {
+            (true, _) => "readonly=on",
+            (false, Content::Image(_)) => "snapshot=on",
+            (false, Content::Blank(_)) => "readonly=off",
+        };
+        let file = format!("file=/proc/self/fd/{},file.locking=off", fd.as_raw_fd());
+        line.option("-drive", format!("if=none,id=disk{number},format=raw,{file},{access}"));
+        let name = format!("drive=disk{number},serial=kharness-disk{number}");
+        line.option("-device", format!("virtio-blk-pci,{name}"));
+    }
+}
+
+/// KVM in the guest believes that a guest of its own needs a scaled clock, which no emulated processor
+/// has, when the guest measured its own clock wrongly; and in an emulator it often does. The clocks of
+/// emulated processors are all the host's, so that they agree.
+fn command_line(config: &Config) -> String {
+    let measured = config.nested.then(tsc::frequency_khz).flatten();
+    let clock = measured.map(|khz| format!(" tsc=reliable tsc_early_khz={khz}"));
+    format!("{}{}", config.cmdline, clock.unwrap_or_default())
+}
+
+fn ram(size: u64, ram: &Ram<'_>) -> String {
+    let (fd, share) = match ram {
+        Ram::Shared(fd) => (fd.as_raw_fd(), "on"),
+        Ram::Copied(fd) => (fd.as_raw_fd(), "off"),
+    };
+    format!("memory-backend-file,id=ram,size={size}B,mem-path=/proc/self/fd/{fd},share={share}")
 }
 
 fn socket(id: &str, fd: BorrowedFd<'_>) -> String {

@@ -4,13 +4,23 @@
 //! no ports, no socket files, nothing to clean up.
 
 mod accel;
+mod boards;
 mod child;
 mod command;
 mod error;
+mod files;
+mod hold;
 mod machine;
+mod migration;
+mod process;
 mod qmp;
 mod registers;
+mod start;
+mod streams;
+mod tsc;
 
 pub use accel::Accel;
+pub use boards::Version;
 pub use error::QemuError;
-pub use machine::{Qemu, boot};
+pub use machine::Qemu;
+pub use start::{boot, fork};

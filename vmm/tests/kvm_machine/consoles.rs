@@ -3,9 +3,10 @@
 use vmm::Stop;
 use vmm::kvm::ExitKind;
 
-use crate::elf;
+use crate::elf::{self, DATA};
 use crate::guest::Guest;
 use crate::programs;
+use crate::queue::{NEXT, drive};
 
 /// Bytes of no short period, so that a lost or doubled one shows.
 fn pattern(length: usize) -> Vec<u8> {
@@ -53,6 +54,28 @@ fn a_mebibyte_comes_out_of_each_console() {
     let bytes = pattern(1 << 20);
     prints(programs::serial(), &bytes);
     prints(programs::early_console(), &bytes);
+}
+
+#[test]
+fn the_virtio_console_takes_a_mebibyte_in_one_exit() {
+    const CONSOLE: u64 = 0xd000_0000;
+    const OUTPUT: u64 = 1;
+    const PIECE: usize = 256 << 10;
+    let bytes = pattern(4 * PIECE);
+    let piece = |number: u64| (DATA + 0x1000 + number * PIECE as u64, 256 << 10, NEXT);
+    let last = (piece(3).0, 256 << 10, 0);
+    let mut data = drive(CONSOLE, OUTPUT, &[piece(0), piece(1), piece(2), last]);
+    data.resize(0x1000, 0);
+    data.extend(&bytes);
+    let Some(guest) = Guest::boot(programs::write_and_wait(), &data) else { return };
+    let outcome = guest.finish();
+    assert_eq!(outcome.stop, Some(Stop::PowerOff));
+    assert!(outcome.console == bytes, "{} of {} bytes came", outcome.console.len(), bytes.len());
+    let exits = guest.machine.exits();
+    let writes = exits.iter().find(|(kind, _)| *kind == ExitKind::MemoryWrite).unwrap().1;
+    // Eleven set the device up.
+    assert_eq!(writes, 12);
+    println!("{} bytes in {} exit", bytes.len(), writes - 11);
 }
 
 #[test]

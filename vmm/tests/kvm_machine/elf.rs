@@ -25,6 +25,19 @@ pub fn image(code: &[u8], data: &[u8], pvh: bool) -> Vec<u8> {
     assemble(&parts)
 }
 
+/// An ELF executable with the build ID `id`.
+#[allow(dead_code, reason = "the benchmarks share this file and need no build ID")]
+pub fn with_build_id(code: &[u8], data: &[u8], id: &[u8]) -> Vec<u8> {
+    let mut note = Vec::new();
+    for word in [4, u32::try_from(id.len()).unwrap(), 3] {
+        note.extend(word.to_le_bytes());
+    }
+    note.extend(b"GNU\0");
+    note.extend(id);
+    note.resize(note.len().next_multiple_of(4), 0);
+    assemble(&[(1, CODE, code.to_vec()), (1, DATA, data.to_vec()), (4, 0, note)])
+}
+
 fn assemble(parts: &[(u32, u64, Vec<u8>)]) -> Vec<u8> {
     let mut bytes = vec![0; HEADER];
     bytes[..6].copy_from_slice(b"\x7fELF\x02\x01");

@@ -48,6 +48,23 @@ fn a_paused_guest_stands_still_and_a_resumed_one_goes_on() {
 }
 
 #[test]
+fn the_pages_that_a_guest_writes_are_noted_once() {
+    let Some(mut guest) = Guest::boot(programs::count(), &[0; 8]) else { return };
+    wait_until_it_counts(&guest);
+    guest.machine.note_writes(true).unwrap();
+    let before = guest.word(0x120_0000);
+    guest.wait_until("it counts on", |guest| guest.word(0x120_0000) > before + 1);
+    guest.machine.pause().unwrap();
+    // Page tables are marked as used by KVM, not by the guest; there is nothing else that it writes.
+    let written = guest.machine.written_pages().unwrap();
+    assert!(written.contains(&0x120_0000), "{written:x?}");
+    assert!(written.len() < 16, "{written:x?}");
+    assert_eq!(guest.machine.written_pages().unwrap(), Vec::<u64>::new());
+    guest.machine.note_writes(false).unwrap();
+    assert!(guest.machine.written_pages().is_err());
+}
+
+#[test]
 fn a_guest_asleep_with_interrupts_off_can_be_paused_and_stopped() {
     let Some(mut guest) = Guest::boot(programs::sleep(), &[0]) else { return };
     thread::sleep(Duration::from_millis(20));
@@ -126,4 +143,17 @@ fn the_threads_of_a_guest_are_confined_before_it_runs() {
             .all(|line| status.contains(line))
     };
     assert!(statuses.iter().filter(confined).count() > 0, "{statuses:?}");
+}
+
+#[test]
+fn a_machine_tells_its_exits_by_kind_and_what_it_took_until_its_guest_ran() {
+    let Some(guest) = Guest::boot(programs::serial(), b"\x03\0\0\0\0\0\0\0abc") else { return };
+    assert_eq!(guest.finish().stop, Some(Stop::PowerOff));
+    let metrics = guest.machine.metrics();
+    println!("{metrics:?}");
+    let metric = |name: &str| metrics.iter().find(|(known, _)| known == name).unwrap().1;
+    // Three bytes, which some hosts batch, and the power-off.
+    assert!((2.0..=4.0).contains(&metric("exits.port-write")), "{metrics:?}");
+    assert!(metric("exits.mmio-read") < 1.0, "{metrics:?}");
+    assert!(metric("first_run_ms") > 0.0 && metric("first_run_cpu_ms") > 0.0, "{metrics:?}");
 }

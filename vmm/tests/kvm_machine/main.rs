@@ -5,9 +5,14 @@
 #![expect(clippy::unwrap_used, reason = "a helper of a test that fails ends the test")]
 
 mod consoles;
+mod copies;
+mod debugger;
 mod devices;
 mod elf;
 mod guest;
 mod leaks;
 mod lifecycle;
 mod programs;
+mod queue;
+mod refusals;
+mod resets;

@@ -150,3 +150,91 @@ program!(
     "2: out dx, al",
     "jmp 2b",
 );
+
+program!(
+    /// Keeps a number that nobody else knows, counts, and reads the clock, as words of its data: the number, the count, the clock,
+    /// how often the clock went back. When the fifth word is set, copies it to the sixth, prints number and count on the serial port,
+    /// and powers off.
+    remember,
+    "mov rsi, 0x1200000",
+    "rdtsc",
+    "shl rdx, 32",
+    "or rax, rdx",
+    "mov [rsi], rax",
+    "mov rbx, rax",
+    "2: rdtsc",
+    "shl rdx, 32",
+    "or rax, rdx",
+    "cmp rax, [rsi + 16]",
+    "jae 3f",
+    "inc qword ptr [rsi + 24]",
+    "3: mov [rsi + 16], rax",
+    "inc qword ptr [rsi + 8]",
+    "mov rax, [rsi + 32]",
+    "test rax, rax",
+    "jz 2b",
+    "mov [rsi + 40], rax",
+    "mov [rsi], rbx",
+    "mov rcx, 16",
+    "mov dx, 0x3f8",
+    "cld",
+    "rep outsb",
+    "mov dx, 0x600",
+    "mov al, 0x34",
+    "out dx, al",
+);
+
+program!(
+    /// Prints all byte values on the serial port, one after the other, for ever.
+    count_aloud,
+    "mov dx, 0x3f8",
+    "xor eax, eax",
+    "2: out dx, al",
+    "inc al",
+    "jmp 2b",
+);
+
+program!(
+    /// Writes words, pairs of address and value in its data behind the first two words, until an address is 0. Then waits for the first
+    /// word of its data to be set, writes the pairs that follow, and sets the second word.
+    write_wait_write,
+    "mov rsi, 0x1200000",
+    "lea rdi, [rsi + 16]",
+    "2: mov rbx, [rdi]",
+    "mov eax, [rdi + 8]",
+    "add rdi, 16",
+    "test rbx, rbx",
+    "jz 3f",
+    "mov [rbx], eax",
+    "jmp 2b",
+    "3: mov rax, [rsi]",
+    "test rax, rax",
+    "jz 3b",
+    "mov qword ptr [rsi], 0",
+    "4: mov rbx, [rdi]",
+    "mov eax, [rdi + 8]",
+    "add rdi, 16",
+    "test rbx, rbx",
+    "jz 5f",
+    "mov [rbx], eax",
+    "jmp 4b",
+    "5: mov qword ptr [rsi + 8], 1",
+    "jmp 3b",
+);
+
+program!(
+    /// Waits for the first word of its data to be a number, writes to as many pages from 32 MiB on, and sets the second word.
+    write_pages,
+    "mov rsi, 0x1200000",
+    "2: mov rcx, [rsi]",
+    "test rcx, rcx",
+    "jz 2b",
+    "mov edi, 0x2000000",
+    "3: mov [rdi], rcx",
+    "add rdi, 0x1000",
+    "dec rcx",
+    "jnz 3b",
+    "mov qword ptr [rsi], 0",
+    "mov qword ptr [rsi + 8], 1",
+    "jmp 2b",
+);

@@ -16,13 +16,15 @@ use crate::{sys, threads};
 const GO: u8 = 1;
 const STOP: u8 = 0;
 
-/// Starts `command` in a session of its own, and lets it go once `set_up` has succeeded on its
-/// pid.
+/// Starts `command` in a session of its own, whose terminal is its input if it `has_terminal`, and lets
+/// it go once `set_up` has succeeded on its pid.
 pub fn start(
     mut command: Command,
+    has_terminal: bool,
     set_up: impl FnOnce(u32) -> Result<(), Failure> + Send,
 ) -> Result<Child, Failure> {
-    let (hello, verdict) = install(&mut command).context(|| "no pipes left".to_owned())?;
+    let (hello, verdict) =
+        install(&mut command, has_terminal).context(|| "no pipes left".to_owned())?;
     scope(|scope| {
         let thread = threads::start_scoped(scope, "gate", move || admit(&hello, &verdict, set_up))
             .context(|| "cannot start a thread".to_owned())?;
@@ -34,11 +36,14 @@ pub fn start(
 }
 
 /// Has the process say its pid and wait. Gives the other ends: to read the pid, to let it go.
-fn install(command: &mut Command) -> io::Result<(OwnedFd, OwnedFd)> {
+fn install(command: &mut Command, has_terminal: bool) -> io::Result<(OwnedFd, OwnedFd)> {
     let (hello_out, hello_in) = pipe_with(PipeFlags::CLOEXEC)?;
     let (verdict_out, verdict_in) = pipe_with(PipeFlags::CLOEXEC)?;
     sys::before_exec(command, move || {
         rustix::process::setsid()?;
+        if has_terminal {
+            rustix::process::ioctl_tiocsctty(rustix::stdio::stdin())?;
+        }
         rustix::io::write(&hello_in, &id().to_ne_bytes())?;
         let mut verdict = [STOP];
         rustix::io::read(&verdict_out, &mut verdict)?;

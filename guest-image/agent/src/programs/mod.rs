@@ -5,5 +5,6 @@ mod pump;
 mod reaper;
 mod spawn;
 mod table;
+mod terminal;
 
 pub use table::{Kind, Programs};

@@ -19,7 +19,7 @@ const LAST_CHUNKS: usize = 64;
 /// Runs until the program has ended and all who could write its output have gone.
 pub fn run(programs: &Programs, id: u64, process: Process, exit: &OwnedFd) {
     let mut streams = [
-        Source::new(id, Stream::Stdout, process.stdout),
+        Source::new(id, Stream::Stdout, Some(process.stdout)),
         Source::new(id, Stream::Stderr, process.stderr),
     ];
     programs.announce_start(id);
@@ -47,8 +47,8 @@ struct Source {
 }
 
 impl Source {
-    fn new(id: u64, stream: Stream, pipe: OwnedFd) -> Self {
-        Self { id, stream, pipe: Some(pipe) }
+    fn new(id: u64, stream: Stream, pipe: Option<OwnedFd>) -> Self {
+        Self { id, stream, pipe }
     }
 
     fn is_open(&self) -> bool {

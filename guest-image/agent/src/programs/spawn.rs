@@ -3,13 +3,13 @@
 use std::fs::{self, File};
 use std::io::{Seek, Write};
 use std::os::fd::OwnedFd;
-use std::process::{self, Stdio};
+use std::process::{self, Child, Stdio};
 
-use agent_protocol::{Command, Failure};
+use agent_protocol::{Command, Failure, TerminalSize};
 use rustix::fs::{MemfdFlags, OFlags, fcntl_setfl, memfd_create};
 
 use crate::failure::{Context, failure};
-use crate::programs::gate;
+use crate::programs::{gate, terminal};
 use crate::sched;
 
 /// Where programs are looked up when the request does not say.
@@ -19,7 +19,10 @@ const PATH: &str = "/bin:/sbin:/usr/bin:/usr/sbin:/usr/local/bin";
 pub struct Process {
     pub pid: u32,
     pub stdout: OwnedFd,
-    pub stderr: OwnedFd,
+    /// Absent where all output goes to a terminal.
+    pub stderr: Option<OwnedFd>,
+    /// To type into, where the program has one.
+    pub terminal: Option<OwnedFd>,
 }
 
 /// Starts the program in a session of its own.
@@ -29,19 +32,46 @@ pub fn spawn(command: &Command) -> Result<Process, Failure> {
     };
     let mut ready = process::Command::new(program);
     ready.args(arguments).env("PATH", PATH).envs(&command.env);
-    ready.stdin(stdin(command)?);
-    ready.stdout(Stdio::piped()).stderr(Stdio::piped());
-    let child = gate::start(ready, |pid| set_up(pid, command));
-    let child = child.map_err(|failure| explain(program, failure))?;
+    let start = |ready| {
+        let child = gate::start(ready, command.terminal.is_some(), |pid| set_up(pid, command));
+        child.map_err(|failure| explain(program, failure))
+    };
+    match command.terminal {
+        Some(size) => in_terminal(ready, size, start),
+        None => in_pipes(ready, stdin(command)?, start),
+    }
+}
+
+fn in_pipes(
+    mut ready: process::Command,
+    stdin: Stdio,
+    start: impl FnOnce(process::Command) -> Result<Child, Failure>,
+) -> Result<Process, Failure> {
+    ready.stdin(stdin).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let child = start(ready)?;
     let pid = child.id();
     match (child.stdout, child.stderr) {
         (Some(stdout), Some(stderr)) => Ok(Process {
             pid,
             stdout: nonblocking(stdout.into())?,
-            stderr: nonblocking(stderr.into())?,
+            stderr: Some(nonblocking(stderr.into())?),
+            terminal: None,
         }),
         _ => Err(failure("its output is not piped")),
     }
+}
+
+fn in_terminal(
+    mut ready: process::Command,
+    size: TerminalSize,
+    start: impl FnOnce(process::Command) -> Result<Child, Failure>,
+) -> Result<Process, Failure> {
+    let (ours, theirs) = terminal::open(size)?;
+    let copy = || theirs.try_clone().context(|| "cannot hand a terminal over".to_owned());
+    ready.stdin(copy()?).stdout(copy()?).stderr(copy()?);
+    let keys = ours.try_clone().context(|| "cannot type into a terminal".to_owned())?;
+    let child = start(ready)?;
+    Ok(Process { pid: child.id(), stdout: ours, stderr: None, terminal: Some(keys) })
 }
 
 fn set_up(pid: u32, command: &Command) -> Result<(), Failure> {

@@ -5,13 +5,13 @@ use std::os::fd::OwnedFd;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
-use agent_protocol::{Command, Ended, Failure, Message, Outcome};
+use agent_protocol::{Command, Ended, Failure, Message, Outcome, TerminalSize};
 use rustix::event::{EventfdFlags, eventfd};
 
 use crate::channel::Channel;
 use crate::failure::{Answer, Context, failure};
 use crate::programs::spawn::{self, Process};
-use crate::programs::{pump, reaper};
+use crate::programs::{pump, reaper, terminal};
 use crate::{sys, threads};
 
 /// How the harness asked for a program.
@@ -43,6 +43,8 @@ pub struct Program {
     since: Instant,
     /// Made readable by the reaper.
     exit: Arc<OwnedFd>,
+    /// Its terminal, until it ends.
+    terminal: Option<Arc<OwnedFd>>,
     ended: Option<Ended>,
     /// Whether the end has been sent.
     announced: bool,
@@ -60,6 +62,7 @@ impl Program {
     pub fn end(&mut self, mut ended: Ended) {
         ended.wall_ms = u64::try_from(self.since.elapsed().as_millis()).unwrap_or(u64::MAX);
         self.ended = Some(ended);
+        self.terminal = None;
         // An eventfd takes 2^64 - 2 of these before it would block.
         let _ = rustix::io::write(&*self.exit, &1_u64.to_ne_bytes());
     }
@@ -91,7 +94,7 @@ impl Programs {
         // Held while the process starts: the reaper must find it here however soon it ends, and
         // must leave one that never reached its program to whoever started it.
         let mut table = self.table();
-        let process = spawn::spawn(command)?;
+        let mut process = spawn::spawn(command)?;
         let pid = process.pid;
         disown_group(&mut table, pid);
         let program = Program {
@@ -100,6 +103,7 @@ impl Programs {
             owns_group: true,
             since: Instant::now(),
             exit: Arc::clone(&exit),
+            terminal: process.terminal.take().map(Arc::new),
             ended: None,
             announced: false,
             waiters: Vec::new(),
@@ -146,6 +150,24 @@ impl Programs {
         sys::kill_group(program.pid.cast_signed(), signal)
             .context(|| format!("cannot signal the program of request {target}"))?;
         Ok(Outcome::Ok)
+    }
+
+    /// Types `bytes` into the terminal of program `target`.
+    pub fn type_into(&self, target: u64, bytes: &[u8]) -> Answer {
+        terminal::type_into(&*self.terminal(target)?, bytes).map(|()| Outcome::Ok)
+    }
+
+    /// Changes the size of the terminal of program `target`.
+    pub fn resize(&self, target: u64, size: TerminalSize) -> Answer {
+        terminal::resize(&*self.terminal(target)?, size).map(|()| Outcome::Ok)
+    }
+
+    fn terminal(&self, target: u64) -> Result<Arc<OwnedFd>, Failure> {
+        let table = self.table();
+        let program = table.get(&target).ok_or_else(|| unknown(target))?;
+        let none =
+            || failure(format!("the program of request {target} has no terminal, or has ended"));
+        program.terminal.clone().ok_or_else(none)
     }
 
     /// Answers request `id` when program `target` has ended.

@@ -1,23 +1,25 @@
 //! Takes requests from the channel and answers each once.
 
 use std::fs::{self, File};
-use std::io::{self, Read};
+use std::io::{self, IsTerminal, Read};
 use std::os::fd::AsFd;
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use agent_protocol::{LineBuffer, Message, Op, Outcome, Request, VERSION};
+use agent_protocol::{Framing, LineBuffer, Message, Op, Outcome, Request, VERSION};
 
 use crate::channel::Channel;
 use crate::failure::{Answer, Context};
 use crate::programs::{Kind, Programs};
-use crate::serve::{files, sample};
+use crate::serve::{files, resume, sample};
 use crate::{kmsg, modules, power, sched, threads};
 
 /// Serves the channel until it closes.
 pub fn on(channel: File, warnings: Vec<String>) {
+    // Only a serial line is a terminal.
+    let framing = if channel.is_terminal() { Framing::Frames } else { Framing::Lines };
     match channel.try_clone() {
-        Ok(out) => Agent::new(out).serve(channel, warnings),
+        Ok(out) => Agent::new(out, framing).serve(channel, framing, warnings),
         Err(error) => kmsg::error(&format!("cannot duplicate the control channel: {error}")),
     }
 }
@@ -42,15 +44,15 @@ struct Agent {
 }
 
 impl Agent {
-    fn new(out: File) -> Self {
-        let channel = Arc::new(Channel::new(out));
+    fn new(out: File, framing: Framing) -> Self {
+        let channel = Arc::new(Channel::new(out, framing));
         Self { programs: Programs::new(Arc::clone(&channel)), channel }
     }
 
-    fn serve(&self, mut input: File, mut warnings: Vec<String>) {
+    fn serve(&self, mut input: File, framing: Framing, mut warnings: Vec<String>) {
         warnings.extend(self.programs.start_reaper().err().map(|failure| failure.message));
         self.channel.send(&ready(warnings));
-        let mut lines = LineBuffer::default();
+        let mut lines = LineBuffer::new(framing);
         let mut chunk = vec![0; 16 << 10];
         loop {
             match input.read(&mut chunk) {
@@ -87,11 +89,20 @@ impl Agent {
             Op::Kill { target, signal } => {
                 self.channel.done(id, self.programs.kill(target, signal));
             }
+            Op::Type { target, data } => {
+                self.channel.done(id, self.programs.type_into(target, data.as_bytes()));
+            }
+            Op::Resize { target, size } => {
+                self.channel.done(id, self.programs.resize(target, size));
+            }
             Op::Wait { target } => self.programs.wait(id, target),
             Op::Sched { target, sched } => {
                 let pid = self.programs.pid(target);
                 let applied = pid.and_then(|pid| sched::apply(pid, &sched));
                 self.channel.done(id, applied.map(|()| Outcome::Ok));
+            }
+            Op::Resume { wall_ns, seed } => {
+                self.channel.done(id, resume::resume(wall_ns, seed).map(|()| Outcome::Ok));
             }
             Op::PowerOff => power::off(),
             op => self.in_background(id, op),

@@ -3,6 +3,7 @@
 mod agent;
 pub mod cgroup;
 mod files;
+mod resume;
 mod sample;
 
 pub use agent::{on, on_stdin};

@@ -5,6 +5,7 @@
 
 mod forkstorm;
 mod hog;
+mod latency;
 mod options;
 mod run;
 mod spin;

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use crate::workload::options::Options;
-use crate::workload::{forkstorm, hog, spin};
+use crate::workload::{forkstorm, hog, latency, spin};
 
 /// Why a workload ended early.
 #[derive(Debug)]
@@ -32,6 +32,7 @@ fn find(name: &str) -> Option<(Workload, &'static str)> {
     match name {
         "kh-forkstorm" => Some((forkstorm::run, forkstorm::USAGE)),
         "kh-hog" => Some((hog::run, hog::USAGE)),
+        "kh-latency" => Some((latency::run, latency::USAGE)),
         "kh-spin" => Some((spin::run, spin::USAGE)),
         _ => None,
     }

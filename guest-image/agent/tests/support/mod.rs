@@ -6,7 +6,7 @@ use std::os::unix::net::UnixStream;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
-use agent_protocol::{Ended, LineBuffer, Message, Op, Outcome, Request, Stream, encode};
+use agent_protocol::{Ended, Framing, LineBuffer, Message, Op, Outcome, Request, Stream, encode};
 
 /// Longer than anything here takes on a loaded machine.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -40,7 +40,7 @@ impl Agent {
     pub fn send(&mut self, op: Op) -> u64 {
         self.last_id += 1;
         let request = Request { id: self.last_id, step: None, op };
-        self.send_bytes(&encode(&request).unwrap());
+        self.send_bytes(&encode(&request, Framing::Lines).unwrap());
         self.last_id
     }
 

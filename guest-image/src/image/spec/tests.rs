@@ -168,3 +168,22 @@ fn compressed_modules_are_put_in_as_the_kernel_takes_them() {
     let base = contents(&image.unwrap().initramfs[0]);
     assert_eq!(base["lib/modules/test.ko"].1, b"module");
 }
+
+#[test]
+fn specs_join_unless_they_put_different_things_in_one_place() {
+    let file = |bytes: &[u8]| GuestFile {
+        path: "/etc/motd".into(),
+        mode: None,
+        source: Source::Bytes(bytes.to_vec()),
+    };
+    let spec = |programs: &[&str], files: Vec<GuestFile>| ImageSpec {
+        programs: programs.iter().map(ToString::to_string).collect(),
+        files,
+        ..ImageSpec::default()
+    };
+    let one = spec(&["ls", "cat"], vec![file(b"hello")]);
+    let joined = one.join(&spec(&["cat", "dd"], Vec::new())).unwrap();
+    assert_eq!(joined, spec(&["ls", "cat", "dd"], vec![file(b"hello")]));
+    assert_eq!(one.join(&one), Some(one.clone()));
+    assert_eq!(one.join(&spec(&[], vec![file(b"goodbye")])), None);
+}

@@ -8,13 +8,16 @@ use sha2::{Digest, Sha256};
 
 use super::super::cache::{Entry, Origin, now};
 use super::super::hash::hex;
-use super::super::toolchain::{HostTools, RustTools, host_tools, rust_tools};
+use super::super::toolchain::{
+    ClangTools, HostTools, RustTools, clang_tools, host_tools, rust_tools,
+};
 use super::super::{Arch, Cache, Progress};
 use super::configure::configure;
 use super::fragment::Settings;
 use super::install::install;
 use super::make::Make;
 use super::source::{Source, Tree};
+use super::steps::Steps;
 use super::{BuildError, Profile, layout};
 
 /// Raised when what is kept of a build changes: older entries are then built anew.
@@ -23,14 +26,13 @@ const FORMAT: u32 = 1;
 /// Room for the objects of a kernel with debug information, and what is kept of it, in bytes.
 const ROOM: u64 = 3 << 30;
 
-/// Objects of an average profile; only the progress bar goes by it.
-const EXPECTED_STEPS: u64 = 1400;
-
 /// What to build.
 #[derive(Debug, Clone)]
 pub struct Request {
     /// The profile.
     pub profile: Profile,
+    /// The architecture.
+    pub arch: Arch,
     /// The source.
     pub source: Source,
     /// More fragments, which override the profile's.
@@ -56,13 +58,13 @@ pub fn build(
     let settings = settings(request)?;
     let base = request.base.as_ref().map(read).transpose()?;
     let tree = request.source.prepare(cache, progress)?;
-    let tools = Tools::find(&settings, cache, progress)?;
+    let tools = Tools::find(&settings, request.arch, cache, progress)?;
     let text = base.clone().unwrap_or_default() + &settings.text();
     let name =
         format!("{}-{}", request.profile.name, key(&[&tree.identity, &text, &tools.identity()]));
     // One build of a profile at a time: two of the same tree would share their objects.
     let _lock = cache.lock(&format!("build-{}", request.profile.name), progress)?;
-    if let Some(entry) = cache.find(&name, Arch::X86_64)? {
+    if let Some(entry) = cache.find(&name, request.arch)? {
         return Ok(entry);
     }
     cache.expect_room(ROOM)?;
@@ -71,7 +73,7 @@ pub fn build(
 }
 
 fn settings(request: &Request) -> Result<Settings, BuildError> {
-    let mut settings = request.profile.settings()?;
+    let mut settings = request.profile.settings(request.arch)?;
     for path in &request.fragments {
         settings.add(&path.display().to_string(), &read(path)?)?;
     }
@@ -97,23 +99,27 @@ fn key(parts: &[&str]) -> String {
 struct Tools {
     host: HostTools,
     rust: Option<RustTools>,
+    clang: Option<ClangTools>,
 }
 
 impl Tools {
     fn find(
         settings: &Settings,
+        arch: Arch,
         cache: &Cache,
         progress: &dyn Progress,
     ) -> Result<Self, BuildError> {
-        let host = host_tools(settings.wants("DEBUG_INFO_BTF"))?;
+        let host = host_tools(arch, settings.wants("DEBUG_INFO_BTF"))?;
         let rust = settings.wants("RUST").then(|| rust_tools(cache, progress)).transpose()?;
-        Ok(Self { host, rust })
+        let clang = settings.needs_clang().then(|| clang_tools(cache, progress)).transpose()?;
+        Ok(Self { host, rust, clang })
     }
 
     fn identity(&self) -> String {
         let rust = self.rust.as_ref().map(|rust| rust.version.as_str());
-        let all =
-            [Some(self.host.cc.as_str()), Some(&self.host.ld), self.host.pahole.as_deref(), rust];
+        let clang = self.clang.as_ref().map(|clang| clang.version.as_str());
+        let host = &self.host;
+        let all = [Some(host.cc.as_str()), Some(&host.ld), host.pahole.as_deref(), rust, clang];
         all.into_iter().flatten().collect::<Vec<_>>().join(", ")
     }
 }
@@ -134,8 +140,10 @@ impl Job<'_> {
         progress.stage("configuring");
         configure(&make, &self.settings, self.base.as_deref())?;
         progress.stage(&format!("building {} from {}", self.request.profile.name, self.tree.label));
-        // `modules` makes Module.symvers, even when there are none.
-        make.run(&["bzImage", "modules_prepare", "modules"], EXPECTED_STEPS, progress)?;
+        let profile = &self.request.profile;
+        let steps = Steps::of(self.cache, &self.known_as(), profile.steps, &make.objects)?;
+        let done = make.run_steps(targets(make.arch), &steps, progress)?;
+        steps.record(done);
         if make.rust.is_some() {
             progress.stage("checking that Rust and C agree on every structure");
             layout::check(&make.objects)?;
@@ -148,19 +156,30 @@ impl Job<'_> {
         Ok(entry)
     }
 
+    /// The name of the profile, and of the architecture where it is not the usual one.
+    fn known_as(&self) -> String {
+        let profile = self.request.profile.name;
+        match self.request.arch {
+            Arch::X86_64 => profile.to_owned(),
+            arch => format!("{profile}-{arch}"),
+        }
+    }
+
     /// Objects of a source that does not change are known by all that goes into them; those of a
     /// tree that its owner works on by where it is, for make to bring up to date.
     fn make(&self) -> Result<Make, BuildError> {
         let name = match &self.request.source {
             Source::Tree(dir) => {
-                format!("{}-{}", self.request.profile.name, key(&[&dir.to_string_lossy()]))
+                format!("{}-{}", self.known_as(), key(&[&dir.to_string_lossy()]))
             }
             _ => self.name.clone(),
         };
         Ok(Make {
             source: self.tree.dir.clone(),
             objects: self.cache.directory(&format!("build/{name}"))?,
+            arch: self.request.arch,
             rust: self.tools.rust.clone(),
+            clang: self.tools.clang.clone(),
             jobs: self
                 .request
                 .jobs
@@ -175,7 +194,7 @@ impl Job<'_> {
             name: self.name.clone(),
             alias: self.request.profile.name.into(),
             release,
-            arch: Arch::X86_64,
+            arch: self.request.arch,
             origin: Origin::Build {
                 profile: self.request.profile.name.into(),
                 source: self.tree.label.clone(),
@@ -186,6 +205,14 @@ impl Job<'_> {
             dir: PathBuf::new(),
         };
         Ok(self.cache.commit(staging, entry)?)
+    }
+}
+
+/// What make is to make. `modules` makes Module.symvers, even when there are none.
+fn targets(arch: Arch) -> &'static [&'static str] {
+    match arch {
+        Arch::X86_64 => &["bzImage", "modules_prepare", "modules"],
+        Arch::Aarch64 => &["Image", "dtbs", "modules_prepare", "modules"],
     }
 }
 

@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::Path;
 
-use super::super::{Config, Silent};
+use super::super::Config;
 use super::BuildError;
 use super::error::Unhonoured;
 use super::fragment::{Setting, Settings};
@@ -47,7 +47,7 @@ fn generate(make: &Make, merged: &Path, target: &Path, over_base: bool) -> Resul
         "allnoconfig".to_owned()
     };
     let all = format!("KCONFIG_ALLCONFIG={}", merged.display());
-    make.run(&["-s", &all, &goal], 0, &Silent)?;
+    make.run(&["-s", &all, &goal])?;
     Ok(())
 }
 

@@ -4,11 +4,11 @@ use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use super::super::CacheError;
 use super::super::config::Value;
 use super::super::debian::FetchError;
 use super::super::process::ProcessError;
 use super::super::toolchain::ToolchainError;
+use super::super::{Arch, CacheError};
 
 /// Why a kernel could not be built.
 #[derive(Debug, thiserror::Error)]
@@ -25,6 +25,15 @@ pub enum BuildError {
         line: usize,
         /// What it holds.
         text: String,
+    },
+
+    /// A profile that makes no sense on an architecture.
+    #[error("the profile {profile} is not for {arch}; `fast` and `debug` are")]
+    NotForArch {
+        /// The profile.
+        profile: &'static str,
+        /// The architecture.
+        arch: Arch,
     },
 
     /// A fragment or configuration that cannot be read.

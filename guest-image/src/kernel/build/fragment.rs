@@ -51,6 +51,11 @@ impl Settings {
         self.symbols.get(symbol).is_some_and(|setting| setting.value == Value::Yes)
     }
 
+    /// Whether gcc cannot build what is requested: Kconfig's RUST depends on !KASAN || CC_IS_CLANG.
+    pub fn needs_clang(&self) -> bool {
+        self.wants("RUST") && self.wants("KASAN")
+    }
+
     /// All settings as one fragment, sorted: the same for the same requests, however written.
     pub fn text(&self) -> String {
         self.symbols.values().flat_map(|setting| [setting.line.as_str(), "\n"]).collect()

@@ -1,10 +1,11 @@
 //! From a finished build to the files of a cache entry, laid out as an installed system is:
-//! `boot/`, `lib/modules/RELEASE/`, and in its `build/` what modules are built against.
+//! `boot/`, `lib/modules/RELEASE/`, and in its `build/` what modules are built against. Device trees
+//! are where Debian's packages have them, in `usr/lib/linux-image-RELEASE/`.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use super::super::Silent;
+use super::super::Arch;
 use super::BuildError;
 use super::make::{Make, variable};
 
@@ -15,9 +16,13 @@ const RUST_SUFFIXES: [&str; 2] = [".rmeta", ".so"];
 pub(super) fn install(make: &Make, root: &Path) -> Result<String, BuildError> {
     let release = release(&make.objects)?;
     install_boot(make, &root.join("boot"), &release)?;
-    make.run(&["-s", &variable("INSTALL_MOD_PATH", root), "modules_install"], 0, &Silent)?;
+    make.run(&["-s", &variable("INSTALL_MOD_PATH", root), "modules_install"])?;
     let modules = root.join("lib/modules").join(&release);
     install_devel(make, &modules)?;
+    if make.arch == Arch::Aarch64 {
+        let trees = root.join(format!("usr/lib/linux-image-{release}"));
+        make.run(&["-s", &variable("INSTALL_DTBS_PATH", &trees), "dtbs_install"])?;
+    }
     Ok(release)
 }
 
@@ -30,7 +35,7 @@ fn release(objects: &Path) -> Result<String, BuildError> {
 fn install_boot(make: &Make, boot: &Path, release: &str) -> Result<(), BuildError> {
     fs::create_dir_all(boot).map_err(|e| BuildError::io(boot, e))?;
     let files = [
-        ("arch/x86/boot/bzImage", "vmlinuz"),
+        (make.arch.boot_image(), "vmlinuz"),
         ("vmlinux", "vmlinux"),
         (".config", "config"),
         ("System.map", "System.map"),
@@ -59,11 +64,18 @@ fn install_devel(make: &Make, modules: &Path) -> Result<(), BuildError> {
         }
     }
     let devel = modules.join("build");
-    let script = format!("$(srctree)/scripts/package/install-extmod-build {}", devel.display());
-    make.run(&["-s", "run-command", &format!("KBUILD_RUN_COMMAND={script}")], 0, &Silent)?;
+    // Modules are built here, whatever they are for: without this, the script puts programs of the
+    // kernel's architecture in the place of those that Kbuild runs.
+    let script =
+        format!("CC=$(HOSTCC) $(srctree)/scripts/package/install-extmod-build {}", devel.display());
+    make.run(&["-s", "run-command", &format!("KBUILD_RUN_COMMAND={script}")])?;
     copy(&make.objects.join(".config"), &devel.join(".config"))?;
     if make.rust.is_some() {
-        copy(&make.objects.join("scripts/target.json"), &devel.join("scripts/target.json"))?;
+        // Only some architectures describe their target; others have one that rustc knows.
+        let target = make.objects.join("scripts/target.json");
+        if target.is_file() {
+            copy(&target, &devel.join("scripts/target.json"))?;
+        }
         copy_rust(&make.objects.join("rust"), &devel.join("rust"))?;
     }
     Ok(())

@@ -3,14 +3,15 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use super::super::Progress;
-use super::super::process::{ProcessError, run};
-use super::super::toolchain::RustTools;
+use super::super::process::{ProcessError, mortal, run};
+use super::super::toolchain::{ClangTools, RustTools};
+use super::super::{Arch, Progress};
 use super::BuildError;
+use super::steps::Steps;
 
 /// Variables of the caller's environment that would change what is built (the kernel's
 /// Documentation/kbuild/kbuild.rst).
-const FOREIGN: [&str; 12] = [
+pub(crate) const FOREIGN: [&str; 12] = [
     "ARCH",
     "CROSS_COMPILE",
     "KBUILD_EXTRA_SYMBOLS",
@@ -39,47 +40,68 @@ pub(super) struct Make {
     pub source: PathBuf,
     /// The output directory.
     pub objects: PathBuf,
+    /// The architecture to build for.
+    pub arch: Arch,
     /// The Rust tools, when the configuration has Rust.
     pub rust: Option<RustTools>,
+    /// clang, when gcc cannot build the configuration.
+    pub clang: Option<ClangTools>,
     /// Jobs at the same time.
     pub jobs: usize,
 }
 
 impl Make {
-    /// Makes `targets`. Each object that is made is a tick, of about `expected`; the number there
-    /// were is returned.
-    pub fn run(
+    /// Makes `targets`, and tells of each of about `expected` steps, of which `before` were done
+    /// earlier. Returns how many it took now.
+    pub fn run_steps(
         &self,
         targets: &[&str],
-        expected: u64,
+        steps: &Steps,
         progress: &dyn Progress,
     ) -> Result<u64, BuildError> {
         let mut done = 0;
         let outcome = run(self.command().args(targets), |line| {
             if is_step(line) {
                 done += 1;
-                progress.tick(done, expected.max(done + 1));
+                let all = steps.before + done;
+                progress.tick(all, steps.expected.max(all + 1));
             }
         });
-        match outcome {
-            Ok(()) => Ok(done),
-            Err(ProcessError::Failed { stderr, .. }) => Err(BuildError::Make {
+        self.explain(outcome, targets).map(|()| done)
+    }
+
+    /// Makes `targets`, of which there is little to tell.
+    pub fn run(&self, targets: &[&str]) -> Result<(), BuildError> {
+        self.explain(run(self.command().args(targets), |_| {}), targets)
+    }
+
+    fn explain(
+        &self,
+        outcome: Result<(), ProcessError>,
+        targets: &[&str],
+    ) -> Result<(), BuildError> {
+        outcome.map_err(|error| match error {
+            ProcessError::Failed { stderr, .. } => BuildError::Make {
                 targets: targets.join(" "),
                 objects: self.objects.clone(),
                 output: stderr,
-            }),
-            Err(other) => Err(other.into()),
-        }
+            },
+            other => other.into(),
+        })
     }
 
     /// `make` with all that is the same for every target.
     pub fn command(&self) -> Command {
-        let mut command = Command::new("make");
+        let mut command = mortal("make");
         for name in FOREIGN {
             command.env_remove(name);
         }
         command.arg("-C").arg(&self.source).arg(variable("O", &self.objects));
         command.arg(format!("-j{}", self.jobs)).args(REPRODUCIBLE);
+        command.args(self.arch.make_variables());
+        if let Some(clang) = &self.clang {
+            command.args(clang.make_variables());
+        }
         if let Some(rust) = &self.rust {
             command.arg(variable("RUSTC", &rust.rustc)).arg(variable("RUSTDOC", &rust.rustdoc));
             command.arg(variable("BINDGEN", &rust.bindgen));

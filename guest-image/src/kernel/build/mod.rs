@@ -15,8 +15,10 @@ mod layout;
 mod make;
 mod profile;
 mod source;
+mod steps;
 
 pub use builder::{Request, build};
 pub use error::BuildError;
+pub(crate) use make::FOREIGN;
 pub use profile::{PROFILES, Profile};
 pub use source::Source;

@@ -23,8 +23,12 @@ const SUITE: &str = "trixie-backports";
 /// The series that the profiles are tried with; the newest there is when it is gone.
 const SERIES: &str = "linux-source-7.3";
 
-/// Room for a packed and an unpacked source, in bytes.
+/// Room for Debian's source, packed and unpacked, in bytes.
 const ROOM: u64 = 3 << 30;
+
+/// How many times its packed size a source takes at most when it is unpacked: xz makes 1.8 GiB of
+/// Linux 7.3 into 0.15 GiB.
+const UNPACKED: u64 = 14;
 
 /// Where a kernel's source comes from.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -142,7 +146,8 @@ fn tarball(path: &Path, cache: &Cache, progress: &dyn Progress) -> Result<Tree, 
     if dir.is_dir() {
         return Ok(tree_at(dir));
     }
-    cache.expect_room(ROOM)?;
+    let size = fs::metadata(path).map_err(|e| BuildError::io(path, e))?.len();
+    cache.expect_room(size.saturating_mul(UNPACKED))?;
     unpack(path, &name, cache, progress)
 }
 

@@ -18,6 +18,8 @@ pub struct ModInfo {
     pub softdeps: Vec<String>,
     /// The kernel it is built for: release and the options that matter to its layout.
     pub vermagic: String,
+    /// Whether it is a suite of tests, with the parameters of the support crate.
+    pub is_suite: bool,
     /// Its parameters: name and description.
     pub parameters: Vec<(String, String)>,
 }
@@ -54,6 +56,7 @@ impl ModInfo {
                 self.depends.extend(value.split(',').filter(|name| !name.is_empty()).map(canonical))
             }
             "softdep" => self.softdeps.extend(before(value).map(canonical)),
+            "kharness" => self.is_suite = true,
             "vermagic" => self.vermagic = value.into(),
             "parm" => self
                 .parameters

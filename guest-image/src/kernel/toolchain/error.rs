@@ -27,6 +27,25 @@ pub enum ToolchainError {
         reason: String,
     },
 
+    /// No clang is there that is new enough, and none can be fetched.
+    #[error(
+        "no clang for kernels: the host's package sources have no clang of version {oldest} or newer. Either put \
+         clang, lld and llvm on PATH, or leave one of RUST and KASAN out of the configuration"
+    )]
+    NoClang {
+        /// The oldest that kernels take.
+        oldest: u32,
+    },
+
+    /// No QEMU newer than the host's.
+    #[error(
+        "{suite} has no qemu-system-arm: install a newer QEMU, and name it with KHARNESS_QEMU_AARCH64"
+    )]
+    NoQemu {
+        /// The suite that was looked at.
+        suite: String,
+    },
+
     /// The packages could not be fetched.
     #[error(transparent)]
     Fetch(#[from] FetchError),

@@ -4,6 +4,7 @@ use std::env;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use super::super::Arch;
 use super::super::process::output;
 use super::ToolchainError;
 
@@ -41,32 +42,50 @@ pub struct HostTools {
     pub pahole: Option<String>,
 }
 
-/// Checks that all that a kernel's build needs is there; `btf` when it makes BTF.
+/// Checks that all that a build of a kernel for `arch` needs is there; `btf` when it makes BTF.
 ///
 /// # Errors
 /// When something is missing; the error names all of it, and the packages.
-pub fn host_tools(btf: bool) -> Result<HostTools, ToolchainError> {
-    let wanted = PROGRAMS.into_iter().chain([LZ4]).chain(btf.then_some(PAHOLE));
-    let mut missing: Vec<(&str, &str)> =
-        wanted.filter(|(name, _)| in_path(name).is_none()).collect();
+pub fn host_tools(arch: Arch, btf: bool) -> Result<HostTools, ToolchainError> {
+    let compressor = (arch == Arch::X86_64).then_some(LZ4);
+    let wanted = PROGRAMS.into_iter().chain(compressor).chain(btf.then_some(PAHOLE));
+    let mut missing: Vec<(String, String)> = wanted
+        .filter(|(name, _)| in_path(name).is_none())
+        .map(|(name, package)| (name.to_owned(), package.to_owned()))
+        .collect();
+    missing.extend(missing_cross_compiler(arch));
     // Only a compiler that is there can tell whether the header is.
     if in_path("gcc").is_some() && !has_header("gelf.h") {
-        missing.push(LIBELF);
+        missing.push((LIBELF.0.to_owned(), LIBELF.1.to_owned()));
     }
     if !missing.is_empty() {
-        let (missing, packages) =
-            missing.iter().map(|(m, p)| (m.to_string(), p.to_string())).unzip();
+        let (missing, packages) = missing.into_iter().unzip();
         return Err(ToolchainError::MissingHostTools { missing, packages });
     }
     Ok(HostTools {
-        cc: version("gcc")?,
-        ld: version("ld")?,
+        cc: version(prefixed(arch, "gcc"))?,
+        ld: version(prefixed(arch, "ld"))?,
         pahole: btf.then(|| version("pahole")).transpose()?,
     })
 }
 
+/// The name of the program `tool` of the binary utilities for `arch`.
+pub(crate) fn prefixed(arch: Arch, tool: &str) -> String {
+    format!("{}{tool}", arch.cross_prefix().unwrap_or_default())
+}
+
+/// Debian's package has compiler and binary utilities.
+fn missing_cross_compiler(arch: Arch) -> Option<(String, String)> {
+    let prefix = arch.cross_prefix()?;
+    let compiler = prefixed(arch, "gcc");
+    in_path(&compiler).is_none().then(|| {
+        let package = format!("gcc-{}", prefix.trim_end_matches('-').replace('_', "-"));
+        (compiler, package)
+    })
+}
+
 /// Where `program` is found in `PATH`.
-pub(super) fn in_path(program: &str) -> Option<PathBuf> {
+pub(crate) fn in_path(program: &str) -> Option<PathBuf> {
     let path = env::var_os("PATH")?;
     env::split_paths(&path).map(|dir| dir.join(program)).find(|file| is_executable(file))
 }
@@ -77,7 +96,7 @@ fn is_executable(file: &Path) -> bool {
 }
 
 /// The first line that `program --version` prints.
-pub(super) fn version(program: impl AsRef<std::ffi::OsStr>) -> Result<String, ToolchainError> {
+pub(crate) fn version(program: impl AsRef<std::ffi::OsStr>) -> Result<String, ToolchainError> {
     let text = output(Command::new(program).arg("--version"))?;
     Ok(text.lines().next().unwrap_or_default().trim().to_owned())
 }

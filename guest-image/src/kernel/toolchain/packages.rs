@@ -1,8 +1,9 @@
-//! Which of the distribution's packages make a Rust toolchain for kernels.
+//! Which of the distribution's packages make a toolchain for kernels.
 
 use std::collections::BTreeSet;
 
 use super::super::debian::{Apt, FetchError};
+use super::clang::OLDEST;
 
 /// Compiler and library source, the newest first: Debian keeps `rustc-web` newer than its own
 /// release's `rustc`, for building web browsers.
@@ -16,6 +17,16 @@ pub(super) fn rust_packages(apt: &Apt) -> Result<Option<BTreeSet<String>>, Fetch
     let Some(mut roots) = compiler(apt)? else { return Ok(None) };
     roots.extend(newest_libclang(apt)?);
     with_libraries(apt, roots).map(Some)
+}
+
+/// The packages of the newest clang with its linker and binary utilities, or `None` when the
+/// distribution has none that is new enough.
+pub(super) fn clang_packages(apt: &Apt) -> Result<Option<BTreeSet<String>>, FetchError> {
+    let names = apt.names("^clang-[0-9]+$")?;
+    let newest = names.iter().filter_map(|name| number(name)).max();
+    let Some(newest) = newest.filter(|newest| *newest >= OLDEST) else { return Ok(None) };
+    let roots = ["clang", "lld", "llvm"].map(|name| format!("{name}-{newest}"));
+    with_libraries(apt, roots.to_vec()).map(Some)
 }
 
 fn compiler(apt: &Apt) -> Result<Option<Vec<String>>, FetchError> {
@@ -34,7 +45,7 @@ fn newest_libclang(apt: &Apt) -> Result<Option<String>, FetchError> {
 }
 
 /// The number at the end of `libclang1-19`.
-fn number(name: &str) -> Option<u32> {
+pub(super) fn number(name: &str) -> Option<u32> {
     name.rsplit('-').next()?.parse().ok()
 }
 

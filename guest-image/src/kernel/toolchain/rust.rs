@@ -1,7 +1,6 @@
 //! A Rust compiler with its library's source, and bindgen.
 
 use std::fs;
-use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -11,6 +10,7 @@ use super::super::{Arch, Cache, CacheError, Progress};
 use super::ToolchainError;
 use super::host::{in_path, version};
 use super::packages::rust_packages;
+use super::wrapper::write_wrapper;
 
 /// The bindgen that is built when there is none. Kernels state the oldest that they take
 /// (scripts/min-tool-version.sh); newer ones may warn.
@@ -124,26 +124,16 @@ fn build_bindgen(cache: &Cache, prefix: &Path) -> Result<(), ToolchainError> {
     Ok(())
 }
 
-/// Scripts that find their libraries beside them, wherever the prefix is moved to.
 fn write_wrappers(prefix: &Path) -> Result<(), ToolchainError> {
     let bin = prefix.join("bin");
     let real = bin.join("bindgen.real");
     fs::rename(bin.join("bindgen"), &real).map_err(|e| CacheError::io(&real, e))?;
-    let triplet = "x86_64-linux-gnu";
     for (name, program) in [
         ("rustc", "usr/bin/rustc"),
         ("rustdoc", "usr/bin/rustdoc"),
         ("bindgen", "bin/bindgen.real"),
     ] {
-        let script = format!(
-            "#!/bin/sh\nP=${{0%/*}}/..\nexport LD_LIBRARY_PATH=\"$P/usr/lib/{triplet}\"\n\
-             for D in \"$P\"/usr/lib/llvm-*/lib; do export LIBCLANG_PATH=\"$D\"; done\n\
-             exec \"$P/{program}\" \"$@\"\n"
-        );
-        let path = bin.join(name);
-        fs::write(&path, script)
-            .and_then(|()| fs::set_permissions(&path, fs::Permissions::from_mode(0o755)))
-            .map_err(|e| CacheError::io(&path, e))?;
+        write_wrapper(prefix, name, program)?;
     }
     Ok(())
 }

@@ -46,6 +46,42 @@ pub(crate) fn of_processor(supported: &CpuId, place: Place) -> CpuId {
     cpuid
 }
 
+/// Words of CPUID that are sets of features: leaf, subleaf, register (0 to 3 for EAX to EDX). The bits in the mask follow
+/// the processor's control registers and say nothing of what it can do: OSXSAVE and MONITOR, OSPKE.
+const FEATURES: [(u32, u32, usize, u32); 11] = [
+    (LEAF_FEATURES, 0, 2, 1 << 27 | 1 << 3),
+    (LEAF_FEATURES, 0, 3, 0),
+    (0x7, 0, 1, 0),
+    (0x7, 0, 2, 1 << 4),
+    (0x7, 0, 3, 0),
+    (0x7, 1, 0, 0),
+    (0xd, 0, 0, 0),
+    (0xd, 1, 0, 0),
+    (0x8000_0001, 0, 2, 0),
+    (0x8000_0001, 0, 3, 0),
+    (0x4000_0001, 0, 0, 0),
+];
+
+/// What a processor that was saved with CPUID `saved` has and one here has not; in words.
+pub(crate) fn missing(saved: &[kvm_cpuid_entry2], here: &CpuId) -> Option<String> {
+    let here = here.as_slice();
+    let vendor = |entries| [1, 3, 2].map(|register| word(entries, 0, 0, register));
+    if vendor(saved) != vendor(here) {
+        return Some("a processor of another maker".into());
+    }
+    FEATURES.into_iter().find_map(|(leaf, subleaf, register, volatile)| {
+        let [there, here] = [saved, here].map(|entries| word(entries, leaf, subleaf, register));
+        let lacks = there & !here & !volatile;
+        let name = ["EAX", "EBX", "ECX", "EDX"][register];
+        (lacks != 0).then(|| format!("features {lacks:#x} of CPUID leaf {leaf:#x}, {name}"))
+    })
+}
+
+fn word(entries: &[kvm_cpuid_entry2], leaf: u32, subleaf: u32, register: usize) -> u32 {
+    let entry = entries.iter().find(|entry| (entry.function, entry.index) == (leaf, subleaf));
+    entry.map_or(0, |entry| [entry.eax, entry.ebx, entry.ecx, entry.edx][register])
+}
+
 fn adapt(entry: &mut kvm_cpuid_entry2, place: Place) {
     let (cpu, cpus) = (u32::from(place.cpu), u32::from(place.cpus));
     match entry.function {
@@ -143,5 +179,17 @@ mod tests {
     #[test]
     fn other_leaves_are_passed_on() {
         assert_eq!(adapted(0x4000_0000, 0, 1, 2), entry(0x4000_0000, 0));
+    }
+
+    #[test]
+    fn a_feature_that_is_not_here_is_named_and_what_only_follows_control_registers_is_not() {
+        let features = |ecx| kvm_cpuid_entry2 { ecx, ..entry(LEAF_FEATURES, 0) };
+        let here = CpuId::from_entries(&[features(0b1)]).unwrap();
+        assert_eq!(missing(&[features(0b1 | 1 << 27)], &here), None);
+        assert_eq!(missing(&[features(0)], &here), None, "more than needed is fine");
+        let words = missing(&[features(0b101)], &here).unwrap();
+        assert!(words.contains("0x4 of CPUID leaf 0x1, ECX"), "{words}");
+        let maker = kvm_cpuid_entry2 { ebx: 7, ..entry(0, 0) };
+        assert!(missing(&[maker, features(0b1)], &here).unwrap().contains("maker"));
     }
 }

@@ -25,6 +25,10 @@ const MOST_NOTE_BYTES: u64 = 1 << 20;
 const PVH_NOTE_NAME: &[u8] = b"Xen\0";
 const PVH_NOTE_TYPE: u32 = 18;
 
+/// `NT_GNU_BUILD_ID` (`linux/elf.h`).
+const BUILD_ID_NOTE_NAME: &[u8] = b"GNU\0";
+const BUILD_ID_NOTE_TYPE: u32 = 3;
+
 /// What is wrong with an ELF file.
 #[derive(Debug, thiserror::Error)]
 pub enum ElfError {
@@ -142,6 +146,21 @@ impl ElfKernel {
         Ok(kernel)
     }
 
+    /// The identity that the linker gave this build.
+    pub(crate) fn build_id(image: &ImageFile) -> Result<Option<Vec<u8>>, ElfError> {
+        let header = Header::read(image)?;
+        for index in 0..header.program_headers {
+            let program = ProgramHeader::read(image, &header, index)?;
+            if program.kind == PT_NOTE {
+                let found = find_note(image, &program, BUILD_ID_NOTE_NAME, BUILD_ID_NOTE_TYPE)?;
+                if found.is_some() {
+                    return Ok(found);
+                }
+            }
+        }
+        Ok(None)
+    }
+
     fn check(&self) -> Result<(), ElfError> {
         if self.segments.is_empty() {
             return Err(ElfError::NothingToLoad);
@@ -247,6 +266,17 @@ impl ProgramHeader {
 
 /// The PVH entry point, if it is among the notes of `program`.
 fn find_pvh_entry(image: &ImageFile, program: &ProgramHeader) -> Result<Option<u64>, ElfError> {
+    let note = find_note(image, program, PVH_NOTE_NAME, PVH_NOTE_TYPE)?;
+    Ok(note.filter(|entry| entry.len() >= 4).map(|entry| u32_at(&entry, 0).into()))
+}
+
+/// The description of the first note with this name and type among those of `program`.
+fn find_note(
+    image: &ImageFile,
+    program: &ProgramHeader,
+    name: &[u8],
+    kind: u32,
+) -> Result<Option<Vec<u8>>, ElfError> {
     let size = program.file_size.min(MOST_NOTE_BYTES);
     let mut notes = vec![0; usize::try_from(size).unwrap_or(0)];
     read_into(image, "the notes", program.offset, &mut notes)?;
@@ -258,10 +288,9 @@ fn find_pvh_entry(image: &ImageFile, program: &ProgramHeader) -> Result<Option<u
         if next > notes.len() {
             return Err(ElfError::Note(program.offset + at as u64));
         }
-        let is_pvh = u32_at(header, 8) == PVH_NOTE_TYPE
-            && notes[name_at..description_at].starts_with(PVH_NOTE_NAME);
-        if is_pvh && next - description_at >= 4 {
-            return Ok(Some(u32_at(&notes, description_at).into()));
+        if u32_at(header, 8) == kind && notes[name_at..description_at].starts_with(name) {
+            let end = description_at + u32_at(header, 4) as usize;
+            return Ok(Some(notes[description_at..end].to_vec()));
         }
         at = next;
     }
@@ -336,10 +365,14 @@ mod tests {
         note(PVH_NOTE_NAME, PVH_NOTE_TYPE, &entry.to_le_bytes())
     }
 
-    fn parse(bytes: &[u8]) -> Result<ElfKernel, ElfError> {
+    fn file(bytes: &[u8]) -> ImageFile {
         let mut file = tempfile::tempfile().unwrap();
         file.write_all(bytes).unwrap();
-        ElfKernel::parse(&ImageFile::new(file).unwrap())
+        ImageFile::new(file).unwrap()
+    }
+
+    fn parse(bytes: &[u8]) -> Result<ElfKernel, ElfError> {
+        ElfKernel::parse(&file(bytes))
     }
 
     fn problem(bytes: &[u8]) -> String {
@@ -455,5 +488,15 @@ mod tests {
         fn no_garbage_behind_the_magic_makes_the_parser_panic(garbage: Vec<u8>) {
             let _ = parse(&[&MAGIC[..], &garbage].concat());
         }
+    }
+
+    #[test]
+    fn the_build_id_is_that_of_the_linkers_note() {
+        let id = || note(BUILD_ID_NOTE_NAME, BUILD_ID_NOTE_TYPE, &[0xab, 0xcd, 1]);
+        let with = elf(CODE, &[load(CODE, b"code", 0x1000), pvh_note(0x100_0010), id()]);
+        let without = elf(CODE, &[load(CODE, b"code", 0x1000), pvh_note(0x100_0010)]);
+        let read = |bytes: &[u8]| ElfKernel::build_id(&file(bytes)).unwrap();
+        assert_eq!(read(&with), Some(vec![0xab, 0xcd, 1]));
+        assert_eq!(read(&without), None);
     }
 }

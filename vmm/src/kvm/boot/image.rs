@@ -104,6 +104,13 @@ impl Image {
     }
 }
 
+/// The identity that the linker gave the build at `path`, in hexadecimal; a bzImage shows none.
+pub(crate) fn build_id(path: &Path) -> Option<String> {
+    let file = ImageFile::new(File::open(path).ok()?).ok()?;
+    let id = ElfKernel::recognises(&file).then(|| ElfKernel::build_id(&file).ok())??;
+    Some(id?.iter().map(|byte| format!("{byte:02x}")).collect())
+}
+
 fn identify(file: &ImageFile, path: &Path) -> Result<Kind, ImageError> {
     if ElfKernel::recognises(file) {
         return ElfKernel::parse(file)

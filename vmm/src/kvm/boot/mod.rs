@@ -11,12 +11,13 @@ mod load;
 mod memory_map;
 mod placement;
 #[cfg(test)]
-mod test_images;
+pub(super) mod test_images;
 
 pub use bzimage::BzImageError;
 pub use command_line::CommandLineError;
 pub use elf::ElfError;
 pub use image::ImageError;
+pub(crate) use image::build_id;
 pub use initramfs::InitramfsError;
 pub use load::LoadError;
 pub(crate) use load::{Request, load};

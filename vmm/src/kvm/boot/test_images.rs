@@ -4,20 +4,20 @@ use linux_loader::loader::bootparam::setup_header as SetupHeader;
 use vm_memory::ByteValued;
 
 /// A program header to be: type, physical address, content, size in memory.
-pub(super) type Part = (u32, u64, Vec<u8>, u64);
+pub(crate) type Part = (u32, u64, Vec<u8>, u64);
 
 /// Type of a part to load.
-pub(super) const PT_LOAD: u32 = 1;
+pub(crate) const PT_LOAD: u32 = 1;
 
 /// An ELF kernel with `entry` and segments: address, content, size in memory.
-pub(super) fn elf(entry: u64, segments: &[(u64, &[u8], u64)]) -> Vec<u8> {
+pub(crate) fn elf(entry: u64, segments: &[(u64, &[u8], u64)]) -> Vec<u8> {
     let part =
         |(address, content, size): &(u64, &[u8], u64)| (PT_LOAD, *address, content.to_vec(), *size);
     elf_of(entry, &segments.iter().map(part).collect::<Vec<_>>())
 }
 
 /// An ELF kernel of any parts.
-pub(super) fn elf_of(entry: u64, parts: &[Part]) -> Vec<u8> {
+pub(crate) fn elf_of(entry: u64, parts: &[Part]) -> Vec<u8> {
     let mut bytes = vec![0; 64];
     bytes[..6].copy_from_slice(b"\x7fELF\x02\x01");
     bytes[16] = 2; // executable
@@ -42,7 +42,7 @@ pub(super) fn elf_of(entry: u64, parts: &[Part]) -> Vec<u8> {
 }
 
 /// The header of a sound bzImage of 4 KiB behind two sectors.
-pub(super) fn setup_header() -> SetupHeader {
+pub(crate) fn setup_header() -> SetupHeader {
     SetupHeader {
         setup_sects: 1,
         syssize: 0x100,
@@ -63,7 +63,7 @@ pub(super) fn setup_header() -> SetupHeader {
 }
 
 /// A bzImage with `header`.
-pub(super) fn bzimage(header: &SetupHeader) -> Vec<u8> {
+pub(crate) fn bzimage(header: &SetupHeader) -> Vec<u8> {
     let mut bytes = vec![0; 1024 + 0x1000];
     let end = 0x1f1 + header.as_slice().len();
     bytes[0x1f1..end].copy_from_slice(header.as_slice());

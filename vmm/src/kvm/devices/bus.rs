@@ -5,23 +5,27 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use kvm_ioctls::{VcpuFd, VmFd};
 
-use super::early_console::{self, EarlyConsole};
+use super::early_console::{self, EarlyConsole, StatusPage};
 use super::ports;
 use super::serial::Serial;
-use super::virtio::{Console, Entropy, Transport};
+use super::state::{DevicesState, Unfit};
+use super::virtio::{Block, Console, Entropy, Transport};
 use crate::Event;
+use crate::disk::{MOST_DISKS, Store};
 use crate::kvm::arch::layout::{EARLY_CONSOLE, SERIAL_IRQ, VIRTIO_BASE, VIRTIO_IRQ, VIRTIO_STRIDE};
 use crate::kvm::interrupt::Interrupt;
 use crate::kvm::memory::GuestMemory;
 use crate::kvm::outbox::Outbox;
 
-/// Virtio devices of every machine: console and entropy.
+/// Virtio devices of every machine: console and entropy. Disks come after them.
 pub(crate) const VIRTIO_DEVICES: u8 = 2;
 
 const CONSOLE_BASE: u64 = VIRTIO_BASE;
 const CONSOLE_END: u64 = CONSOLE_BASE + VIRTIO_STRIDE - 1;
 const ENTROPY_BASE: u64 = CONSOLE_BASE + VIRTIO_STRIDE;
 const ENTROPY_END: u64 = ENTROPY_BASE + VIRTIO_STRIDE - 1;
+const DISKS_BASE: u64 = VIRTIO_BASE + VIRTIO_DEVICES as u64 * VIRTIO_STRIDE;
+const DISKS_END: u64 = DISKS_BASE + MOST_DISKS as u64 * VIRTIO_STRIDE - 1;
 const EARLY_CONSOLE_END: u64 = EARLY_CONSOLE + early_console::SIZE - 1;
 
 /// What a read of nothing gives: the lines of the bus float high.
@@ -46,25 +50,33 @@ pub(crate) struct Devices {
     serial: Mutex<Serial>,
     console: Mutex<Transport<Console>>,
     entropy: Mutex<Transport<Entropy>>,
+    disks: Vec<Mutex<Transport<Block>>>,
 }
 
 impl Devices {
-    /// The devices of `vm`; `vcpu` is any of its processors.
+    /// The devices of `vm`; `vcpu` is any of its processors, `page` what its early console reads. There may
+    /// be [`MOST_DISKS`] disks.
     pub(crate) fn new(
         vm: &VmFd,
         vcpu: &VcpuFd,
+        page: Option<StatusPage>,
         memory: &GuestMemory,
         outbox: &Arc<Outbox>,
+        disks: Vec<Store>,
     ) -> io::Result<Self> {
-        let early_console = EarlyConsole::new(vm, vcpu, Arc::clone(outbox))?;
-        Self::assemble(early_console, |line| Interrupt::connect(vm, line), memory, outbox)
+        let early_console = EarlyConsole::new(vm, vcpu, page, Arc::clone(outbox))?;
+        Self::assemble(early_console, |line| Interrupt::connect(vm, line), memory, outbox, disks)
     }
 
     /// Devices without a machine around them.
     #[cfg(any(test, feature = "fuzzing"))]
-    pub(crate) fn alone(memory: &GuestMemory, outbox: &Arc<Outbox>) -> io::Result<Self> {
+    pub(crate) fn alone(
+        memory: &GuestMemory,
+        outbox: &Arc<Outbox>,
+        disks: Vec<Store>,
+    ) -> io::Result<Self> {
         let early_console = EarlyConsole::without_shortcut(Arc::clone(outbox));
-        Self::assemble(early_console, |_| Interrupt::unconnected(), memory, outbox)
+        Self::assemble(early_console, |_| Interrupt::unconnected(), memory, outbox, disks)
     }
 
     fn assemble(
@@ -72,6 +84,7 @@ impl Devices {
         interrupt: impl Fn(u32) -> io::Result<Interrupt>,
         memory: &GuestMemory,
         outbox: &Arc<Outbox>,
+        disks: Vec<Store>,
     ) -> io::Result<Self> {
         let console = Console::new(Arc::clone(outbox));
         Ok(Self {
@@ -80,12 +93,44 @@ impl Devices {
             serial: Mutex::new(Serial::new(interrupt(SERIAL_IRQ)?, Arc::clone(outbox))),
             console: Mutex::new(transport(console, memory, interrupt(VIRTIO_IRQ)?)?),
             entropy: Mutex::new(transport(Entropy, memory, interrupt(VIRTIO_IRQ + 1)?)?),
+            disks: disks
+                .into_iter()
+                .enumerate()
+                .zip(VIRTIO_IRQ + u32::from(VIRTIO_DEVICES)..)
+                .map(|((number, store), line)| {
+                    let disk = Block::new(store, number);
+                    Ok(Mutex::new(transport(disk, memory, interrupt(line)?)?))
+                })
+                .collect::<io::Result<_>>()?,
         })
     }
 
     /// Carries on what the guest wrote without an exit. Comes before every other access.
     pub(crate) fn drain(&self) {
         self.early_console.drain();
+    }
+
+    /// What the devices hold, while no processor runs.
+    pub(crate) fn save(&self) -> DevicesState {
+        self.drain();
+        DevicesState {
+            serial: lock(&self.serial).save(),
+            console: lock(&self.console).save(),
+            entropy: lock(&self.entropy).save(),
+        }
+    }
+
+    /// Puts back what they held, while no processor runs.
+    pub(crate) fn restore(&self, state: &DevicesState) -> Result<(), Unfit> {
+        self.drain();
+        lock(&self.serial).restore(&state.serial)?;
+        lock(&self.console).restore(&state.console)?;
+        lock(&self.entropy).restore(&state.entropy)
+    }
+
+    /// Whether there are disks, which hold more than is in memory and registers.
+    pub(crate) fn has_disks(&self) -> bool {
+        !self.disks.is_empty()
     }
 
     /// Leaves bytes for the agent; gives how many there was room for.
@@ -134,6 +179,10 @@ impl Devices {
         match address {
             CONSOLE_BASE..=CONSOLE_END => lock(&self.console).read(address - CONSOLE_BASE, data),
             ENTROPY_BASE..=ENTROPY_END => lock(&self.entropy).read(address - ENTROPY_BASE, data),
+            DISKS_BASE..=DISKS_END => match self.disk(address) {
+                Some((disk, offset)) => lock(disk).read(offset, data),
+                None => data.fill(NOTHING_THERE),
+            },
             EARLY_CONSOLE..=EARLY_CONSOLE_END => {
                 self.early_console.read(address - EARLY_CONSOLE, data);
             }
@@ -146,11 +195,23 @@ impl Devices {
         match address {
             CONSOLE_BASE..=CONSOLE_END => lock(&self.console).write(address - CONSOLE_BASE, data),
             ENTROPY_BASE..=ENTROPY_END => lock(&self.entropy).write(address - ENTROPY_BASE, data),
+            DISKS_BASE..=DISKS_END => {
+                if let Some((disk, offset)) = self.disk(address) {
+                    lock(disk).write(offset, data);
+                }
+            }
             EARLY_CONSOLE..=EARLY_CONSOLE_END => {
                 self.early_console.write(address - EARLY_CONSOLE, data);
             }
             _ => {}
         }
+    }
+
+    /// The disk at `address`, and where in its page that is.
+    fn disk(&self, address: u64) -> Option<(&Mutex<Transport<Block>>, u64)> {
+        let from_first = address - DISKS_BASE;
+        let number = usize::try_from(from_first / VIRTIO_STRIDE).ok()?;
+        Some((self.disks.get(number)?, from_first % VIRTIO_STRIDE))
     }
 }
 
@@ -179,11 +240,14 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::disk::{Content, Disk};
 
     fn devices() -> (Devices, Arc<Outbox>) {
         let outbox = Arc::new(Outbox::default());
         let memory = GuestMemory::new(4 << 20).unwrap();
-        (Devices::alone(&memory, &outbox).unwrap(), outbox)
+        let disk = Disk { content: Content::Blank(1 << 20), readonly: false };
+        let disks = vec![Store::open(&disk).unwrap(), Store::open(&disk).unwrap()];
+        (Devices::alone(&memory, &outbox, disks).unwrap(), outbox)
     }
 
     fn events(outbox: &Outbox) -> Vec<Event> {
@@ -217,6 +281,20 @@ mod tests {
     }
 
     #[test]
+    fn each_disk_has_a_page_of_its_own_and_where_there_is_none_there_is_nothing() {
+        let (devices, _) = devices();
+        let read = |address| {
+            let mut word = [0; 4];
+            devices.read_memory(address, &mut word);
+            word
+        };
+        for disk in [DISKS_BASE, DISKS_BASE + VIRTIO_STRIDE] {
+            assert_eq!((read(disk), read(disk + 8)), (*b"virt", [2, 0, 0, 0]));
+        }
+        assert_eq!(read(DISKS_BASE + 2 * VIRTIO_STRIDE), [NOTHING_THERE; 4]);
+    }
+
+    #[test]
     fn the_early_console_works_without_the_help_of_kvm_too() {
         let (devices, outbox) = devices();
         let mut status = [0; 4];
@@ -245,7 +323,14 @@ mod tests {
     proptest! {
         #[test]
         fn no_access_to_memory_makes_a_device_panic(
-            page in prop_oneof![Just(CONSOLE_BASE), Just(ENTROPY_BASE), Just(EARLY_CONSOLE), any::<u64>()],
+            page in prop_oneof![
+                Just(CONSOLE_BASE),
+                Just(ENTROPY_BASE),
+                Just(DISKS_BASE + VIRTIO_STRIDE),
+                Just(DISKS_END - VIRTIO_STRIDE + 1),
+                Just(EARLY_CONSOLE),
+                any::<u64>(),
+            ],
             offset in 0u64..0x1100,
             size in 0usize..9,
             write: bool,

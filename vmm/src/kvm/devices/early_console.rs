@@ -45,15 +45,19 @@ pub(crate) struct EarlyConsole {
 #[derive(Debug)]
 struct Shortcut {
     ring: Mutex<CoalescedRing>,
-    /// What the guest reads; mapped by KVM.
-    _page: GuestRam,
+    _page: StatusPage,
 }
 
 impl EarlyConsole {
-    /// One that the guest of `vm` sees; `vcpu` is any of its processors. Where KVM lacks what spares the exits, it works without.
-    pub(crate) fn new(vm: &VmFd, vcpu: &VcpuFd, outbox: Arc<Outbox>) -> io::Result<Self> {
-        let able = vm.check_extension(Cap::ReadonlyMem) && vm.check_extension(Cap::CoalescedMmio);
-        let shortcut = if able { Some(Shortcut::new(vm, vcpu)?) } else { None };
+    /// One that reads `page`, which the guest of `vm` sees; `vcpu` is any of its processors. Where KVM lacks
+    /// what spares the exits, there is no page, and it works without.
+    pub(crate) fn new(
+        vm: &VmFd,
+        vcpu: &VcpuFd,
+        page: Option<StatusPage>,
+        outbox: Arc<Outbox>,
+    ) -> io::Result<Self> {
+        let shortcut = page.map(|page| Shortcut::new(vm, vcpu, page)).transpose()?;
         Ok(Self { outbox, shortcut })
     }
 
@@ -95,8 +99,16 @@ impl EarlyConsole {
     }
 }
 
-impl Shortcut {
-    fn new(vm: &VmFd, vcpu: &VcpuFd) -> io::Result<Self> {
+/// The page that the guest reads: it says for ever that there is room for a byte.
+#[derive(Debug)]
+pub(crate) struct StatusPage(#[expect(dead_code, reason = "mapped by KVM")] GuestRam);
+
+impl StatusPage {
+    /// Gives it to the guest of `vm`, if KVM can do what the console needs.
+    pub(crate) fn map(vm: &VmFd) -> io::Result<Option<Self>> {
+        if !vm.check_extension(Cap::ReadonlyMem) || !vm.check_extension(Cap::CoalescedMmio) {
+            return Ok(None);
+        }
         let page = GuestRam::new(SIZE).map_err(io::Error::other)?;
         page.write(LINE_STATUS, &[ALWAYS_READY]).map_err(io::Error::other)?;
         let slot = kvm_userspace_memory_region {
@@ -109,6 +121,12 @@ impl Shortcut {
         // SAFETY: the mapping is as long as the slot; it is dropped with the devices, after the
         // processors that could read it.
         unsafe { vm.set_user_memory_region(slot) }.map_err(io::Error::from)?;
+        Ok(Some(Self(page)))
+    }
+}
+
+impl Shortcut {
+    fn new(vm: &VmFd, vcpu: &VcpuFd, page: StatusPage) -> io::Result<Self> {
         let size = u32::try_from(SIZE).map_err(io::Error::other)?;
         vm.register_coalesced_mmio(IoEventAddress::Mmio(EARLY_CONSOLE), size)
             .map_err(io::Error::from)?;

@@ -33,6 +33,8 @@ enum Order {
 struct State {
     order: Order,
     places: Vec<Place>,
+    /// Whether a processor stays parked although the others run.
+    held: Vec<bool>,
 }
 
 /// The orders of a machine's processors.
@@ -49,7 +51,7 @@ impl Control {
     pub(crate) fn new(cpus: u8) -> Self {
         let places = vec![Place::Coming; cpus.into()];
         Self {
-            state: Mutex::new(State { order: Order::Run, places }),
+            state: Mutex::new(State { order: Order::Run, places, held: vec![false; cpus.into()] }),
             changed: Condvar::new(),
             run: AtomicBool::new(true),
         }
@@ -65,12 +67,12 @@ impl Control {
         let mut state = self.lock();
         loop {
             match state.order {
-                Order::Run => {
+                Order::Run if !state.held[cpu] => {
                     state.places[cpu] = Place::Running(thread);
                     return true;
                 }
                 Order::Stop { .. } => return false,
-                Order::Pause => {
+                Order::Run | Order::Pause => {
                     state.places[cpu] = Place::Parked;
                     self.changed.notify_all();
                     state = self.wait(state);
@@ -95,8 +97,13 @@ impl Control {
         });
     }
 
-    /// Ends a pause.
-    pub(crate) fn resume(&self) {
+    /// Ends a pause for the processors that are `wanted`; the others stay parked until the next one ends.
+    pub(crate) fn resume_if(&self, wanted: impl Fn(usize) -> bool) {
+        let mut state = self.lock();
+        for (cpu, held) in state.held.iter_mut().enumerate() {
+            *held = !wanted(cpu);
+        }
+        drop(state);
         self.order(|order| match order {
             Order::Pause => Some(Order::Run),
             _ => None,
@@ -201,7 +208,7 @@ mod tests {
         });
         control.settle(LONG).unwrap();
         assert!(control.is_paused() && !control.may_run());
-        control.resume();
+        control.resume_if(|_| true);
         assert!(processor.join().unwrap());
         assert!(control.may_run());
     }
@@ -225,11 +232,30 @@ mod tests {
         control.stop(Stop::PowerOff);
         control.stop(Stop::Asked);
         control.pause();
-        control.resume();
+        control.resume_if(|_| true);
         assert!(!control.ask_to_run(0, NOBODY));
         assert_eq!(control.outcome(LONG), None);
         assert!(control.end(0));
         assert_eq!(control.outcome(LONG), Some(Stop::PowerOff));
+    }
+
+    #[test]
+    fn a_processor_that_is_not_wanted_stays_parked() {
+        let control = Arc::new(Control::new(2));
+        control.pause();
+        let ask = |cpu| {
+            let control = Arc::clone(&control);
+            thread::spawn(move || control.ask_to_run(cpu, NOBODY))
+        };
+        let (first, second) = (ask(0), ask(1));
+        control.settle(LONG).unwrap();
+        control.resume_if(|cpu| cpu == 1);
+        assert!(second.join().unwrap());
+        assert!(!first.is_finished());
+        control.resume_if(|_| true);
+        control.pause();
+        control.resume_if(|_| true);
+        assert!(first.join().unwrap());
     }
 
     #[test]

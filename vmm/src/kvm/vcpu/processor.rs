@@ -2,7 +2,7 @@
 
 use std::io;
 
-use kvm_bindings::CpuId;
+use kvm_bindings::{CpuId, KVM_MAX_CPUID_ENTRIES, kvm_debug_exit_arch};
 use kvm_ioctls::{VcpuExit, VcpuFd, VmFd};
 
 use super::counters::{Counters, ExitKind};
@@ -42,10 +42,14 @@ pub enum ProcessorError {
 }
 
 /// What a turn in the guest led to.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug)]
 pub(super) enum Turn {
-    /// The guest can go on.
+    /// The guest can go on. What it came out for is done only when it is entered the next time.
     Over,
+    /// The guest was interrupted, with nothing half done.
+    Interrupted,
+    /// The debugger is to know.
+    Debug(kvm_debug_exit_arch),
     /// The machine is to stop.
     Stop(Stop),
 }
@@ -60,11 +64,16 @@ pub(crate) struct Processor {
 impl Processor {
     /// Creates it in `vm`; all but processor 0 wait for that one to start them.
     pub(crate) fn new(vm: &VmFd, place: Place, supported: &CpuId) -> Result<Self, ProcessorError> {
-        let cpu = place.cpu;
-        let fd = vm.create_vcpu(cpu.into()).map_err(refused(cpu, "to create it"))?;
-        let processor = Self { fd, cpu };
+        let processor = Self::create(vm, place)?;
         processor.set_up(place, supported)?;
         Ok(processor)
+    }
+
+    /// Creates it as it comes.
+    pub(crate) fn create(vm: &VmFd, place: Place) -> Result<Self, ProcessorError> {
+        let cpu = place.cpu;
+        let fd = vm.create_vcpu(cpu.into()).map_err(refused(cpu, "to create it"))?;
+        Ok(Self { fd, cpu })
     }
 
     /// For who needs the descriptor to reach what all processors share.
@@ -74,8 +83,7 @@ impl Processor {
 
     fn set_up(&self, place: Place, supported: &CpuId) -> Result<(), ProcessorError> {
         // CPUID comes first: which model-specific registers there are depends on it.
-        let cpuid = cpuid::of_processor(supported, place);
-        self.fd.set_cpuid2(&cpuid).map_err(self.refused("its CPUID"))?;
+        self.set_cpuid(&cpuid::of_processor(supported, place))?;
         self.set_msrs()?;
         self.fd.set_fpu(&floating_point()).map_err(self.refused("its floating-point state"))?;
         let mut apic = self.fd.get_lapic().map_err(self.refused("to show its local APIC"))?;
@@ -83,16 +91,20 @@ impl Processor {
         self.fd.set_lapic(&apic).map_err(self.refused("its local APIC"))
     }
 
+    /// Sets what CPUID tells the guest.
+    pub(crate) fn set_cpuid(&self, cpuid: &CpuId) -> Result<(), ProcessorError> {
+        self.fd.set_cpuid2(cpuid).map_err(self.refused("its CPUID"))
+    }
+
+    /// What CPUID tells the guest. It may be more than was set.
+    pub(crate) fn cpuid(&self) -> Result<CpuId, ProcessorError> {
+        self.fd.get_cpuid2(KVM_MAX_CPUID_ENTRIES).map_err(self.refused("to show its CPUID"))
+    }
+
     fn set_msrs(&self) -> Result<(), ProcessorError> {
         let (cpu, what) = (self.cpu, "its model-specific registers");
-        let msrs = msrs::at_entry().map_err(|error| ProcessorError::Refused {
-            cpu,
-            what,
-            source: io::Error::other(format!("{error:?}")),
-        })?;
-        // It takes as many as it can, and tells how many those were.
-        let taken = self.fd.set_msrs(&msrs).map_err(self.refused(what))?;
-        match msrs::number_at(taken) {
+        let refused = msrs::write(&self.fd, &msrs::at_entry());
+        match refused.map_err(|error| self.refuse(what, error))? {
             None => Ok(()),
             Some(register) => Err(ProcessorError::Register { cpu, register }),
         }
@@ -107,8 +119,15 @@ impl Processor {
         self.fd.set_regs(&entry.registers()).map_err(self.refused("its general registers"))
     }
 
-    fn refused(&self, what: &'static str) -> impl Fn(kvm_ioctls::Error) -> ProcessorError + use<> {
+    pub(super) fn refused(
+        &self,
+        what: &'static str,
+    ) -> impl Fn(kvm_ioctls::Error) -> ProcessorError + use<> {
         refused(self.cpu, what)
+    }
+
+    pub(super) fn refuse(&self, what: &'static str, source: io::Error) -> ProcessorError {
+        ProcessorError::Refused { cpu: self.cpu, what, source }
     }
 
     /// Its registers.
@@ -126,6 +145,11 @@ impl Processor {
     /// Takes back a kick that has been heard.
     pub(super) fn clear_kick(&mut self) {
         self.fd.set_kvm_immediate_exit(0);
+    }
+
+    /// Has its next turns end before the guest does anything, but for what it had begun.
+    pub(super) fn stay_out(&mut self) {
+        self.fd.set_kvm_immediate_exit(1);
     }
 
     /// Enters the guest, and serves what it comes out for.
@@ -151,8 +175,9 @@ impl Processor {
                 devices.write_memory(address, data);
                 return Turn::Over;
             }
-            Ok(VcpuExit::Intr) => return Turn::Over,
-            Err(error) if is_interruption(error) => return Turn::Over,
+            Ok(VcpuExit::Debug(exit)) => return Turn::Debug(exit),
+            Ok(VcpuExit::Intr) => return Turn::Interrupted,
+            Err(error) if is_interruption(error) => return Turn::Interrupted,
             Ok(exit) => match end_of(&exit) {
                 Ok(stop) => return Turn::Stop(stop),
                 Err(what) => what,

@@ -51,16 +51,43 @@ fn attend(processor: &Mutex<Processor>, shared: &Shared) -> Result<(), String> {
 
 /// Runs it until it is to pause or stop. Meanwhile nobody else can have it.
 fn run(processor: &mut Processor, shared: &Shared) {
+    shared.first_run.note();
     loop {
         // In this order, or a kick could be lost between the two.
         processor.clear_kick();
         if !shared.control.may_run() {
+            return finish(processor, shared);
+        }
+        turn(processor, shared);
+    }
+}
+
+/// Brings to an end what the guest came out for last: until KVM is entered once more, its registers are those
+/// before that instruction, and whoever saved them would have it done twice.
+///
+/// Source: Linux `Documentation/virt/kvm/api.rst`, section 5, `KVM_EXIT_IO`.
+fn finish(processor: &mut Processor, shared: &Shared) {
+    while !shared.control.is_stopping() {
+        processor.stay_out();
+        if turn(processor, shared) {
             return;
         }
-        if let Turn::Stop(why) = processor.turn(&shared.devices, &shared.memory, &shared.counters) {
-            shared.stop(why);
-        }
     }
+}
+
+/// One turn in the guest; tells whether it ended with nothing half done.
+fn turn(processor: &mut Processor, shared: &Shared) -> bool {
+    match processor.turn(&shared.devices, &shared.memory, &shared.counters) {
+        Turn::Over => return false,
+        Turn::Interrupted => {}
+        Turn::Debug(exit) => {
+            // Told before the pause, so that whoever waits for the stop finds it.
+            shared.debug_stops.note(processor.number().into(), &exit);
+            shared.pause();
+        }
+        Turn::Stop(why) => shared.stop(why),
+    }
+    true
 }
 
 fn lock(processor: &Mutex<Processor>) -> MutexGuard<'_, Processor> {

@@ -2,6 +2,6 @@
 
 mod measure;
 mod spinner;
-mod task;
+pub mod task;
 
 pub use measure::{USAGE, run};

@@ -5,11 +5,13 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
+use serde::{Deserialize, Serialize};
 use virtio_queue::Queue;
 
-use super::control_message::{Event, Message};
+use super::control_message::{self, Event, Message};
 use super::mmio::Device;
 use super::queue::{Chain, Misuse, serve_all, wants_interrupt};
+use crate::kvm::devices::state::Unfit;
 use crate::kvm::memory::View;
 use crate::kvm::outbox::Outbox;
 use crate::{CONTROL_PORT, Event as MachineEvent};
@@ -44,6 +46,16 @@ pub(crate) struct Console {
     messages: VecDeque<Vec<u8>>,
     agent_listens: bool,
     to_agent: VecDeque<u8>,
+}
+
+/// What the console device holds.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct ConsoleState {
+    multiport: bool,
+    messages: Vec<Vec<u8>>,
+    agent_listens: bool,
+    to_agent: Vec<u8>,
 }
 
 impl Console {
@@ -150,8 +162,38 @@ impl Console {
 
 impl Device for Console {
     const TYPE: u32 = 3;
-    const FEATURES: u64 = MULTIPORT;
     const QUEUES: &'static [u16] = &[QUEUE_SIZE; 6];
+
+    type State = ConsoleState;
+
+    fn save(&self) -> ConsoleState {
+        ConsoleState {
+            multiport: self.multiport,
+            messages: self.messages.iter().cloned().collect(),
+            agent_listens: self.agent_listens,
+            to_agent: self.to_agent.iter().copied().collect(),
+        }
+    }
+
+    fn restore(&mut self, state: &ConsoleState) -> Result<(), Unfit> {
+        let longest = control_message::SIZE + CONTROL_PORT.len();
+        if state.messages.len() > MOST_MESSAGES
+            || state.to_agent.len() > MOST_INPUT
+            || state.messages.iter().any(|message| message.len() > longest)
+        {
+            return Err(Unfit("the console: more waits in it than it holds"));
+        }
+        self.multiport = state.multiport;
+        self.messages = state.messages.iter().cloned().collect();
+        // Nobody closed anything, so there is no event to tell.
+        self.agent_listens = state.agent_listens;
+        self.to_agent = state.to_agent.iter().copied().collect();
+        Ok(())
+    }
+
+    fn features(&self) -> u64 {
+        MULTIPORT
+    }
 
     /// `struct virtio_console_config`: columns, rows, number of ports, emergency write.
     fn config(&self) -> Vec<u8> {

@@ -7,6 +7,7 @@ use virtio_queue::Queue;
 
 use super::mmio::Device;
 use super::queue::{Misuse, serve_all};
+use crate::kvm::devices::state::Unfit;
 use crate::kvm::memory::View;
 
 const QUEUE_SIZE: u16 = 16;
@@ -20,8 +21,15 @@ pub(crate) struct Entropy;
 
 impl Device for Entropy {
     const TYPE: u32 = 4;
-    const FEATURES: u64 = 0;
     const QUEUES: &'static [u16] = &[QUEUE_SIZE];
+
+    type State = ();
+
+    fn save(&self) {}
+
+    fn restore(&mut self, (): &()) -> Result<(), Unfit> {
+        Ok(())
+    }
 
     fn config(&self) -> Vec<u8> {
         Vec::new()

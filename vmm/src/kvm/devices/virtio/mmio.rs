@@ -2,9 +2,11 @@
 //!
 //! Source: virtio 1.2, section 4.2.2 (registers), 3.1 (initialisation), 2.1 (status).
 
-use virtio_queue::{Queue, QueueT};
+use serde::{Deserialize, Serialize};
+use virtio_queue::{Queue, QueueState, QueueT};
 
 use super::queue::Misuse;
+use crate::kvm::devices::state::Unfit;
 use crate::kvm::interrupt::Interrupt;
 use crate::kvm::memory::{GuestMemory, View};
 
@@ -54,10 +56,22 @@ mod register {
 pub(crate) trait Device: Send {
     /// Its number (virtio 1.2, section 5).
     const TYPE: u32;
-    /// What it offers beyond what the transport does.
-    const FEATURES: u64;
     /// The most entries of each of its queues.
     const QUEUES: &'static [u16];
+
+    /// What it holds beyond its registers and queues.
+    type State;
+
+    /// What it holds.
+    fn save(&self) -> Self::State;
+
+    /// Puts back what it held.
+    fn restore(&mut self, state: &Self::State) -> Result<(), Unfit>;
+
+    /// What it offers beyond what the transport does.
+    fn features(&self) -> u64 {
+        0
+    }
 
     /// Its configuration.
     fn config(&self) -> Vec<u8>;
@@ -88,6 +102,38 @@ pub(crate) struct Transport<D> {
     driver_features: u64,
 }
 
+/// What a device with its registers holds.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct TransportState<S> {
+    device: S,
+    queues: Vec<SavedQueue>,
+    interrupt_status: u32,
+    status: u8,
+    selected_queue: u32,
+    device_features_word: u32,
+    driver_features_word: u32,
+    driver_features: u64,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+struct SavedQueue(#[serde(with = "QueueFields")] QueueState);
+
+/// [`QueueState`] for serde.
+#[derive(Serialize, Deserialize)]
+#[serde(remote = "QueueState", deny_unknown_fields)]
+struct QueueFields {
+    max_size: u16,
+    next_avail: u16,
+    next_used: u16,
+    event_idx_enabled: bool,
+    size: u16,
+    ready: bool,
+    desc_table: u64,
+    avail_ring: u64,
+    used_ring: u64,
+}
+
 impl<D: Device> Transport<D> {
     /// A device that no driver has touched. The sizes of its queues must be powers of two.
     pub(crate) fn new(
@@ -110,9 +156,64 @@ impl<D: Device> Transport<D> {
         })
     }
 
+    /// What it holds.
+    pub(crate) fn save(&self) -> TransportState<D::State> {
+        TransportState {
+            device: self.device.save(),
+            queues: self.queues.iter().map(|queue| SavedQueue(queue.state())).collect(),
+            interrupt_status: self.interrupt_status,
+            status: self.status,
+            selected_queue: self.selected_queue,
+            device_features_word: self.device_features_word,
+            driver_features_word: self.driver_features_word,
+            driver_features: self.driver_features,
+        }
+    }
+
+    /// Puts back what it held; RAM and interrupt controllers come first.
+    pub(crate) fn restore(&mut self, state: &TransportState<D::State>) -> Result<(), Unfit> {
+        let queues = self.sound_queues(state)?;
+        self.device.restore(&state.device)?;
+        self.queues = queues;
+        self.interrupt_status = state.interrupt_status;
+        self.status = state.status;
+        self.selected_queue = state.selected_queue;
+        self.device_features_word = state.device_features_word;
+        self.driver_features_word = state.driver_features_word;
+        self.driver_features = state.driver_features;
+        if self.interrupt_status != 0 {
+            // The last interrupt may have been on its way to the controllers when they were saved.
+            // A driver that has seen it finds nothing new.
+            self.interrupt.raise();
+        }
+        Ok(())
+    }
+
+    fn sound_queues(&self, state: &TransportState<D::State>) -> Result<Vec<Queue>, Unfit> {
+        const UNSOUND: Unfit = Unfit("a virtio device: queues that it cannot have");
+        let queues: Vec<Queue> = state
+            .queues
+            .iter()
+            .map(|queue| Queue::try_from(queue.0).map_err(|_| UNSOUND))
+            .collect::<Result<_, _>>()?;
+        let running = state.status & STATUS_DRIVER_OK != 0;
+        let valid =
+            |queue: &Queue| !running || !queue.ready() || queue.is_valid(self.memory.view());
+        let sizes = queues.iter().map(QueueT::max_size);
+        let as_here = sizes.eq(D::QUEUES.iter().copied())
+            && queues.iter().all(|queue| !queue.event_idx_enabled() && valid(queue))
+            && state.driver_features & !self.offered() == 0;
+        if as_here { Ok(queues) } else { Err(UNSOUND) }
+    }
+
     /// The device behind the registers.
     pub(crate) fn device_mut(&mut self) -> &mut D {
         &mut self.device
+    }
+
+    #[cfg(test)]
+    pub(super) fn device(&self) -> &D {
+        &self.device
     }
 
     #[cfg(test)]
@@ -192,7 +293,7 @@ impl<D: Device> Transport<D> {
     }
 
     fn offered(&self) -> u64 {
-        D::FEATURES | VERSION_1
+        self.device.features() | VERSION_1
     }
 
     fn accept(&mut self, value: u32) {

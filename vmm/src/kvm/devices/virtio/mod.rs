@@ -1,5 +1,6 @@
 //! Virtio devices on the memory-mapped transport.
 
+mod block;
 mod console;
 mod control_message;
 mod entropy;
@@ -8,6 +9,7 @@ mod queue;
 #[cfg(test)]
 mod test_driver;
 
-pub(crate) use console::Console;
+pub(crate) use block::Block;
+pub(crate) use console::{Console, ConsoleState};
 pub(crate) use entropy::Entropy;
-pub(crate) use mmio::{Device, Transport};
+pub(crate) use mmio::{Device, Transport, TransportState};

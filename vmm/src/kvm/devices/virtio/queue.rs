@@ -42,11 +42,7 @@ impl<'m> Chain<'m> {
     /// Copies out all that the driver put in.
     pub(super) fn read(&self) -> Result<Vec<u8>, Misuse> {
         let mut reader = self.chain.clone().reader(self.memory)?;
-        let size = reader.available_bytes();
-        if size > MOST_BYTES {
-            return Err(Misuse::TooLong(size));
-        }
-        let mut bytes = vec![0; size];
+        let mut bytes = vec![0; bounded(reader.available_bytes())?];
         reader.read_exact(&mut bytes)?;
         Ok(bytes)
     }
@@ -64,6 +60,11 @@ impl<'m> Chain<'m> {
         Ok(self.chain.clone().writer(self.memory)?.available_bytes())
     }
 
+    /// How much the driver has room for, of an answer that fills it.
+    pub(super) fn bounded_room(&self) -> Result<usize, Misuse> {
+        bounded(self.room()?)
+    }
+
     /// Gives it back to the driver, with `written` bytes in it.
     pub(super) fn give_back(self, queue: &mut Queue, written: usize) -> Result<(), Misuse> {
         let written = u32::try_from(written).unwrap_or(u32::MAX);
@@ -74,6 +75,10 @@ impl<'m> Chain<'m> {
     pub(super) fn leave(self, queue: &mut Queue) {
         queue.go_to_previous_position();
     }
+}
+
+fn bounded(size: usize) -> Result<usize, Misuse> {
+    if size > MOST_BYTES { Err(Misuse::TooLong(size)) } else { Ok(size) }
 }
 
 /// Serves every chain that is available, by `serve`, which gives the bytes that it wrote. Tells

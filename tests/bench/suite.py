@@ -1,0 +1,78 @@
+#!/usr/bin/env python3
+"""Scenarios a minute of the locking suite: copies of one booted guest, against booting each.
+
+usage: suite.py KHARNESS [ROUNDS]
+
+Prints for each of ROUNDS rounds (default 1), two guests at a time on the kernel `debug`: tests a minute from copies; tests a
+minute with `--no-fork`; and how often a minute virtme-ng (`vng` on PATH, or named by VNG; left out where there is none) boots
+Debian's stock kernel and runs `true` in it, which is less than any of the scenarios does. Both with all scenarios, and without
+those tagged `slow`, which wait for seconds whatever runs them.
+"""
+
+import glob
+import json
+import os
+import pathlib
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from concurrent.futures import ThreadPoolExecutor
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+BOOTS = 4
+
+
+def a_minute(kharness, directory, scenarios, *more):
+    command = [kharness, "run", *scenarios, "-k", "debug", "-j2", "--json", "--no-canary", "--run-dir", directory, *more]
+    start = time.monotonic()
+    output = subprocess.run(command, capture_output=True, cwd=ROOT).stdout
+    seconds = time.monotonic() - start
+    results = [result for result in json.loads(output)["results"] if result["attempts"]]
+    bad = [f"{result['id']}: {result['cause']}" for result in results if result["status"] != "pass"]
+    if bad:
+        print(f"not passed: {'; '.join(bad)}", file=sys.stderr)
+    return len(results) * 60 / seconds
+
+
+def scenarios():
+    everything = sorted((ROOT / "scenarios/locking").glob("*.yaml"))
+    return {"all": everything, "not slow": [path for path in everything if "slow" not in path.read_text()]}
+
+
+def boots_a_minute(vng):
+    cache = pathlib.Path(os.environ.get("XDG_CACHE_HOME") or pathlib.Path.home() / ".cache") / "kharness"
+    image = sorted(glob.glob(f"{cache}/kernels/debian-*/boot/vmlinuz-*"))[-1]
+    command = f"{vng} --run {image} --disable-kvm --memory 512M --cpus 2 -- true"
+    # virtme-ng wants a terminal.
+    words = ["script", "--quiet", "--return", "--command", command, "/dev/null"]
+
+    def boot(_):
+        subprocess.run(words, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, timeout=300)
+
+    start = time.monotonic()
+    with ThreadPoolExecutor(2) as pool:
+        list(pool.map(boot, range(BOOTS)))
+    return BOOTS * 60 / (time.monotonic() - start)
+
+
+def main():
+    kharness = pathlib.Path(sys.argv[1]).resolve()
+    vng = os.environ.get("VNG") or shutil.which("vng")
+    with tempfile.TemporaryDirectory() as name:
+        for number in range(int(sys.argv[2]) if len(sys.argv) > 2 else 1):
+            for what, paths in scenarios().items():
+                # Once, uncounted: modules are built, and the history knows how long each takes.
+                if number == 0:
+                    a_minute(kharness, f"{name}/warm", paths)
+                forked = a_minute(kharness, f"{name}/forked", paths)
+                booted = a_minute(kharness, f"{name}/booted", paths, "--no-fork")
+                line = f"{what}: copied {forked:.0f} a minute, booted {booted:.0f} ({forked / booted:.1f} times)"
+                if vng:
+                    theirs = boots_a_minute(vng)
+                    line += f", virtme-ng boots {theirs:.0f} ({forked / theirs:.1f} times)"
+                print(f"{line}; load {os.getloadavg()[0]:.1f}", flush=True)
+
+
+main()
