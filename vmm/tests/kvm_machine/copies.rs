@@ -66,12 +66,12 @@ fn copies_differ_in_what_they_did_and_in_nothing_else() {
     let Some((template, [number, count, _])) = template() else { return };
     let copies = [7, 8].map(|question| {
         let copy = template.fork();
+        copy.wait_until("it counts on", |copy| copy.word(COUNT) > count);
         copy.set_word(QUESTION, question);
         let outcome = copy.finish();
         assert_eq!(outcome.stop, Some(Stop::PowerOff));
         assert_eq!(outcome.console[..8], number.to_le_bytes());
         assert_eq!(copy.word(ANSWER), question);
-        assert!(copy.word(COUNT) > count);
         copy
     });
     let [first, second] = copies.each_ref().map(Guest::all_memory);
