@@ -20,7 +20,7 @@ use std::time::{Duration, Instant};
 
 use vmm::{Config, Event, Machine, Stop, kvm};
 
-/// How long a guest may run.
+/// How long a guest may run, unless `--patience SECONDS` says so.
 const PATIENCE: Duration = Duration::from_secs(300);
 
 fn main() -> ExitCode {
@@ -39,6 +39,7 @@ struct Request {
     config: Config,
     control_in: String,
     control_out: Box<dyn Write>,
+    patience: Duration,
 }
 
 fn run() -> Result<Stop, Box<dyn Error>> {
@@ -50,7 +51,7 @@ fn run() -> Result<Stop, Box<dyn Error>> {
     let (mut machine, events) = kvm::boot(&request.config)?;
     let made = start.elapsed();
     machine.send_control(request.control_in.as_bytes())?;
-    let stop = follow(&mut machine, &events, &mut request.control_out, start + PATIENCE)?;
+    let stop = follow(&mut machine, &events, &mut request.control_out, start + request.patience)?;
     println!("\nboot: stopped by {stop:?} after {:?}; machine made in {made:?}", start.elapsed());
     for (name, value) in machine.metrics() {
         println!("boot: {name} {value}");
@@ -60,6 +61,7 @@ fn run() -> Result<Stop, Box<dyn Error>> {
 
 /// The machine that the arguments describe; none if only the probe is asked for.
 fn parse(mut args: impl Iterator<Item = String>) -> Result<Option<Request>, Box<dyn Error>> {
+    let mut patience = PATIENCE;
     let mut control_in = String::new();
     let mut control_out: Box<dyn Write> = Box::new(std::io::sink());
     let mut config = Config {
@@ -86,12 +88,13 @@ fn parse(mut args: impl Iterator<Item = String>) -> Result<Option<Request>, Box<
             "--append" => config.cmdline = value,
             "--cpus" => config.cpus = value.parse()?,
             "--memory" => config.memory = value.parse::<u64>()? << 20,
+            "--patience" => patience = Duration::from_secs(value.parse()?),
             "--control-in" => control_in = value + "\n",
             "--control-out" => control_out = Box::new(File::create(value)?),
             _ => return Err(format!("unknown argument {name}").into()),
         }
     }
-    Ok(Some(Request { config, control_in, control_out }))
+    Ok(Some(Request { config, control_in, control_out, patience }))
 }
 
 /// Prints what the guest says, until it stops or `deadline` has passed.

@@ -2,6 +2,7 @@
 
 use std::fs::File;
 use std::num::NonZero;
+use std::ops::Range;
 use std::sync::{Arc, PoisonError, RwLock};
 
 use vm_memory::bitmap::AtomicBitmap;
@@ -130,6 +131,13 @@ impl GuestRam {
             *place = Place::Mapped(mapping);
         }
         Ok(())
+    }
+
+    /// Gets huge pages for a range of offsets that a guest is about to use, where the host has them.
+    pub(crate) fn use_huge_pages(&self, range: Range<u64>) {
+        if let Place::Mapped(mapping) = &*self.place() {
+            mapping.use_huge_pages(range);
+        }
     }
 
     /// Size in bytes.

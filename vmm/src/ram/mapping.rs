@@ -1,12 +1,14 @@
 //! RAM that the harness maps: a memfd of its own, or a private copy of a file.
 
 use std::fs::File;
+use std::ops::Range;
 use std::os::fd::{AsFd, OwnedFd};
 
 use rustix::fs::{MemfdFlags, SealFlags, fcntl_add_seals, ftruncate, memfd_create};
 use rustix::mm::{Advice, MapFlags, ProtFlags, madvise, mmap, munmap};
 
 use super::RamError;
+use super::huge::{self, HUGE_PAGE};
 
 /// Looked at at once.
 const PIECE: usize = 64 << 10;
@@ -36,6 +38,7 @@ impl Mapping {
         fcntl_add_seals(&file, SealFlags::SHRINK | SealFlags::GROW).map_err(create)?;
         let access = ProtFlags::READ | ProtFlags::WRITE;
         let (base, length) = map(&file, size, access, MapFlags::SHARED)?;
+        huge::advise(base, length);
         Ok(Self { file: Some(file), base, size: length })
     }
 
@@ -57,6 +60,16 @@ impl Mapping {
     /// Where it is mapped.
     pub fn address(&self) -> *mut u8 {
         self.base
+    }
+
+    /// Gets huge pages for `range`, which a guest is about to use, where the host has them. Of those at its
+    /// ends, all is in use then.
+    pub fn use_huge_pages(&self, range: Range<u64>) {
+        let bound = |offset: u64| usize::try_from(offset).unwrap_or(usize::MAX).min(self.size);
+        let start = bound(range.start) / HUGE_PAGE * HUGE_PAGE;
+        let end =
+            bound(range.end).next_multiple_of(HUGE_PAGE).min(self.size / HUGE_PAGE * HUGE_PAGE);
+        huge::collapse(self.base, start..end);
     }
 
     /// A second handle on the memfd; a private copy has none.
@@ -154,10 +167,10 @@ fn map(
 ) -> Result<(*mut u8, usize), RamError> {
     let failed = |source: rustix::io::Errno| RamError::Create { size, source: source.into() };
     let length = usize::try_from(size).map_err(|_| failed(rustix::io::Errno::NOMEM))?;
-    let flags = flags | MapFlags::NORESERVE;
-    // SAFETY: a new mapping at an address of the kernel's choice overlaps nothing.
-    let base = unsafe { mmap(std::ptr::null_mut(), length, access, flags, file, 0) };
-    let base = base.map_err(failed)?;
+    let flags = flags | MapFlags::NORESERVE | MapFlags::FIXED;
+    let place = huge::reserve(length).map_err(failed)?;
+    // SAFETY: nothing but the reservation is there.
+    let base = unsafe { mmap(place.cast(), length, access, flags, file, 0) }.map_err(failed)?;
     // A core of the harness is to hold the harness, not its guests. Where that fails, it holds more.
     // SAFETY: the advice changes what a core holds, and nothing else.
     let _ = unsafe { madvise(base, length, Advice::LinuxDontDump) };

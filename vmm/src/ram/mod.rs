@@ -1,6 +1,7 @@
 //! Guest RAM: one way to read and write it on every backend.
 
 mod guest;
+mod huge;
 mod mapping;
 mod process;
 

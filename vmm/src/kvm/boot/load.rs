@@ -6,7 +6,7 @@ use vm_memory::{Bytes, GuestAddress};
 
 use super::bzimage::BzImage;
 use super::command_line::{self, CommandLineError};
-use super::elf::ElfKernel;
+use super::elf::{ElfKernel, Segment};
 use super::image::{Image, ImageError, ImageFile, Kind};
 use super::initramfs::{self, InitramfsError};
 use super::placement::{Placement, PlacementError};
@@ -18,6 +18,10 @@ use crate::kvm::memory::{GuestMemory, MemoryError};
 /// Highest address that an initramfs may reach when the image does not say: `initrd_addr_max` of
 /// current kernels, plus one.
 const INITRAMFS_END: u64 = 0x8000_0000;
+
+/// What a kernel takes from the end of low RAM while it boots a small guest, in bytes: page tables, `struct page`s,
+/// per-CPU areas.
+const USED_AT_THE_END: u64 = 16 << 20;
 
 /// Why a kernel cannot be loaded.
 #[derive(Debug, thiserror::Error)]
@@ -73,6 +77,7 @@ pub(crate) fn load(request: &Request, memory: &GuestMemory) -> Result<Entry, Loa
         .claim("what the machine itself writes", BOOT_STRUCTURES.start, structures)
         .map_err(unplaced)?;
     let uncopied = |words| LoadError::Copy { path: path.clone(), words };
+    expect_use(&image.kind, request, memory);
     match &image.kind {
         Kind::Elf(kernel) => {
             place_elf(kernel, &mut placement).map_err(unplaced)?;
@@ -86,6 +91,27 @@ pub(crate) fn load(request: &Request, memory: &GuestMemory) -> Result<Entry, Loa
         }
     }
     hand_over(request, &image.kind, memory, &mut placement)
+}
+
+/// Gets huge pages for what every kernel uses from the start, before anything is in it: where its image lies, and the
+/// end of low RAM, from which it takes memory while it boots, and where the initramfs is.
+fn expect_use(kind: &Kind, request: &Request, memory: &GuestMemory) {
+    let image = match kind {
+        Kind::Elf(kernel) => {
+            let start = kernel.segments.iter().map(|segment| segment.address).min().unwrap_or(0);
+            let end = |segment: &Segment| segment.address.saturating_add(segment.memory_size);
+            start..kernel.segments.iter().map(end).max().unwrap_or(0)
+        }
+        Kind::BzImage(kernel) => {
+            let start = kernel.load_address();
+            start..start.saturating_add(kernel.memory_size())
+        }
+    };
+    let size = |path: &PathBuf| path.metadata().map_or(0, |file| file.len());
+    let initramfs = request.initramfs.iter().map(size).fold(USED_AT_THE_END, u64::saturating_add);
+    let end = memory.low_end();
+    memory.ram().use_huge_pages(image);
+    memory.ram().use_huge_pages(end.saturating_sub(initramfs)..end);
 }
 
 fn place_elf(kernel: &ElfKernel, placement: &mut Placement) -> Result<(), PlacementError> {
