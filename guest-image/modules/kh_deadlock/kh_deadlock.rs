@@ -14,7 +14,7 @@ kharness::suite! {
     description: "Deadlocks of all kinds of locks",
     params: {
         hold_ms: u32 {
-            default: 8000,
+            default: 15000,
             description: "How long the test `contends` holds its lock",
         },
     },
@@ -43,6 +43,7 @@ kernel::sync::global_lock! {
 
 // The C half: each takes its only lock of a kind, and keeps it.
 extern "C" {
+    fn kh_mutex_lock();
     fn kh_rt_mutex_lock();
     fn kh_down();
     fn kh_percpu_read();
@@ -57,7 +58,7 @@ static HAVE_ONE: Atomic<i32> = Atomic::new(0);
 /// Waits until `all` threads have a lock. It gives up after a while: another one may be too late.
 fn meet(all: i32, wait: impl Fn()) {
     HAVE_ONE.fetch_add(1, Relaxed);
-    let budget = Budget::millis(5_000);
+    let budget = Budget::millis(60_000);
     while HAVE_ONE.load(Relaxed) < all && !budget.is_over() {
         wait();
     }
@@ -158,12 +159,13 @@ fn reads(test: &Test) -> Outcome {
     Ok(())
 }
 
-/// Three threads and three locks. Lockdep knows no order of semaphores, so it has nothing to say.
+/// Three threads in a circle of three kinds of locks, and one that waits for a semaphore that it has itself.
 fn rings(test: &Test) -> Outcome {
-    let steps: [(unsafe extern "C" fn(), unsafe extern "C" fn()); 3] = [
-        (kh_rt_mutex_lock, kh_down),
-        (kh_down, kh_percpu_write),
+    let steps: [(unsafe extern "C" fn(), unsafe extern "C" fn()); 4] = [
+        (kh_rt_mutex_lock, kh_mutex_lock),
+        (kh_mutex_lock, kh_percpu_write),
         (kh_percpu_read, kh_rt_mutex_lock),
+        (kh_down, kh_down),
     ];
     let orderly = test.repair();
     for (first, second) in steps {
@@ -173,7 +175,7 @@ fn rings(test: &Test) -> Outcome {
             }
             // SAFETY: that they are kept is what the test is for.
             unsafe { first() };
-            meet(3, asleep);
+            meet(4, asleep);
             // SAFETY: as above.
             unsafe { second() };
             Ok(())

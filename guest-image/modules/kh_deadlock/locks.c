@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0
-/* Locks that Rust has not. */
+/* Locks, most of which Rust has not. */
+#include <linux/mutex.h>
 #include <linux/percpu-rwsem.h>
 #include <linux/rtmutex.h>
 #include <linux/rwlock.h>
 #include <linux/semaphore.h>
 
+void kh_mutex_lock(void);
 void kh_rt_mutex_lock(void);
 void kh_down(void);
 void kh_percpu_read(void);
@@ -12,10 +14,16 @@ void kh_percpu_write(void);
 void kh_rwlock_read(void);
 void kh_rwlock_write(void);
 
+static DEFINE_MUTEX(kh_mutex);
 static DEFINE_RT_MUTEX(kh_rt_mutex);
 static DEFINE_SEMAPHORE(kh_semaphore, 1);
 DEFINE_STATIC_PERCPU_RWSEM(kh_percpu_rwsem);
 static DEFINE_RWLOCK(kh_rwlock);
+
+void kh_mutex_lock(void)
+{
+	mutex_lock(&kh_mutex);
+}
 
 void kh_rt_mutex_lock(void)
 {

@@ -113,7 +113,7 @@ impl SpinLocks {
         }
         let Ok(stack) = kernel.stack(task.address.0) else {
             let noted = Noted::read(kernel, task.address.0)?;
-            return self.choose(kernel, task, known, |_| true, &noted.last_pushed(), noted.at());
+            return self.choose(kernel, task, known, |_| true, &noted.last(), noted.at());
         };
         let (kind, function) = spins_in(&stack)?;
         let wanted = |layout: &Layout| layout.kind == kind;
@@ -248,6 +248,12 @@ impl Noted {
 
     fn last_pushed(&self) -> Vec<Candidate> {
         self.pushed.iter().map(|(map, _)| Candidate::Map(*map)).collect()
+    }
+
+    /// All that there is to go by without registers.
+    fn last(&self) -> Vec<Candidate> {
+        let tried = self.tried.filter(|_| !self.on);
+        self.last_pushed().into_iter().chain(tried).collect()
     }
 
     fn at(&self) -> String {
