@@ -2,7 +2,7 @@
 
 use flate2::{Decompress, FlushDecompress, Status};
 
-use super::ZLIB;
+use super::{ZLIB, lzo};
 
 /// `DUMP_DH_COMPRESSED_LZO`, `_SNAPPY` and `_ZSTD`.
 const LZO: u32 = 2;
@@ -18,8 +18,7 @@ pub(super) fn unpack(flags: u32, content: &[u8], length: usize) -> Result<Vec<u8
     let page = match flags & METHODS {
         0 => content.to_vec(),
         ZLIB => zlib(content, length)?,
-        LZO => lzokay_native::decompress_all(content, Some(length))
-            .map_err(|error| format!("LZO: {error}"))?,
+        LZO => lzo::unpack(content, length).map_err(|error| format!("LZO: {error}"))?,
         SNAPPY => snappy(content, length)?,
         ZSTD => {
             zstd::bulk::decompress(content, length).map_err(|error| format!("zstd: {error}"))?
