@@ -1,11 +1,13 @@
 //! What inspection reads against what the guest said, subsystem by subsystem.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+use std::process::Command;
 
 use serde_json::Value;
 
 use super::told::{Told, items};
-use crate::bench::text;
+use crate::bench::{KHARNESS, text};
 
 /// Everything that can be compared is the same.
 pub fn same(told: &Told) {
@@ -19,6 +21,7 @@ pub fn same(told: &Told) {
     same_timers(told);
     same_lock_classes(told);
     the_vmcore_says_the_same(told);
+    the_compressed_dump_says_the_same(told);
 }
 
 /// Kernel threads come and go with the work there is; all others are the same.
@@ -125,6 +128,18 @@ fn the_vmcore_says_the_same(told: &Told) {
         told.items(&["tasks"]).iter().map(|task| format!("{:?}", comm(task))).collect();
     let differing: Vec<_> = from_dump.symmetric_difference(&from_snapshot).collect();
     assert!(differing.len() <= 4, "{differing:?}");
+}
+
+/// Everything that is read from a compressed dump is what the snapshot has that it is made of.
+fn the_compressed_dump_says_the_same(told: &Told) {
+    let packed = told.packed();
+    for view in ["tasks", "slabs", "dmesg", "stack", "zones", "modules", "locks"] {
+        let of = |path: &Path| {
+            let output = Command::new(KHARNESS).arg("inspect").arg(path).arg(view).output();
+            String::from_utf8(output.unwrap().stdout).unwrap()
+        };
+        assert_eq!(of(&packed), of(&told.snapshot()), "{view}");
+    }
 }
 
 /// Every value that is said to be what `/proc/sys` shows is that, but for those that change by themselves.

@@ -92,6 +92,16 @@ impl Told {
         self.bench.run_dir().join("says/now.vmcore")
     }
 
+    /// The snapshot as a compressed kdump file, written by the command.
+    pub fn packed(&self) -> PathBuf {
+        let path = self.bench.run_dir().join("packed.vmcore");
+        let mut export = Command::new(KHARNESS);
+        export.args(["snapshot", "export", "--format", "kdump", "-o"]).arg(&path);
+        let output = export.arg(self.snapshot()).output().unwrap();
+        assert!(output.status.success(), "{output:?}");
+        path
+    }
+
     /// The rest of every line that begins with `word`.
     pub fn lines(&self, word: &str) -> Vec<&str> {
         let prefix = format!("{word} ");
