@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
+mod crash;
 mod damage;
 mod memory;
 mod same;
