@@ -77,8 +77,7 @@ fn same_tasks(told: &Told, said: &str) {
     println!("{} tasks are the same", said.len());
 }
 
-/// What runs on each CPU, and its callers. For the innermost function of an idle task, crash takes where that
-/// last slept.
+/// What runs on each CPU, and where it is: crash shows what we do, and perhaps more around an interrupt.
 fn same_stacks(told: &Told, said: &str) {
     let mut by_task: BTreeMap<String, Vec<&str>> = BTreeMap::new();
     let mut task = String::new();
