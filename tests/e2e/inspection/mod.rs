@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
+use inspect::memory::PageTable;
 use serde_json::Value;
 
 mod crash;
@@ -158,6 +159,12 @@ const MACHINES: [&str; 4] = [
     "{ cpus: 2, memory: 512MiB, cmdline: no5lvl }",
 ];
 
+/// What the guest translates addresses with.
+fn page_tables_of(told: &Told) -> PageTable {
+    let dump = inspect::dump::open(&told.snapshot()).unwrap();
+    inspect::Kernel::attach(dump).unwrap().space().format()
+}
+
 /// On demand: every kernel in `KHARNESS_INSPECT_KERNELS` (what `-k` takes, each with `=VMLINUX` for drgn,
 /// with spaces between) on every machine.
 #[test]
@@ -174,6 +181,7 @@ fn kernels_on_all_machines_say_what_their_guests_say() {
             let asked = Asked { kernel: Some(kernel.into()), machine, ..base };
             let outcome = std::panic::catch_unwind(|| {
                 let told = Told::new(&asked);
+                println!("{kernel} {machine}: {:?}", page_tables_of(&told));
                 same(&told);
                 if let (Some(python), Some(vmlinux)) = (&python, vmlinux) {
                     compare_with_drgn(python, &told, Path::new(vmlinux));

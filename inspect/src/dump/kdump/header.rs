@@ -149,7 +149,7 @@ impl KdumpFile<'_> {
     fn bitmap_length(&self, block: u64, blocks: u64, start: u64) -> Result<u64, DumpError> {
         let both = block * blocks;
         let fits = start.checked_add(both).is_some_and(|end| end <= self.source.length());
-        if blocks == 0 || blocks % 2 != 0 || both > MAX_BITMAPS || !fits {
+        if blocks == 0 || !blocks.is_multiple_of(2) || both > MAX_BITMAPS || !fits {
             let reason =
                 format!("bitmaps of {blocks} blocks, in a file of {} bytes", self.source.length());
             return Err(self.error(at::BITMAP_BLOCKS as u64, reason));
