@@ -1,11 +1,13 @@
 //! A guest that says of itself what there is to say, and its memory right after.
 
+use std::fs::Permissions;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use serde_json::Value;
 
-use crate::bench::{Bench, KHARNESS, text};
+use crate::bench::{Bench, KHARNESS, Outcome, text};
 
 /// Everything that the guest says of itself, then a snapshot.
 const SAYS: &str = r#"
@@ -49,13 +51,16 @@ pub struct Asked {
     pub modules: &'static str,
     /// The machine, as a scenario has it.
     pub machine: &'static str,
+    /// Whether the CPU has five levels of page tables, which the harness leaves out of emulated ones.
+    pub five_levels: bool,
 }
 
 impl Asked {
     /// Debian's stock kernel with modules that have types of their own.
     pub fn stock() -> Self {
         let modules = "[{ name: loop }, { name: dummy }]";
-        Self { kernel: None, modules, machine: "{ cpus: 2, memory: 512MiB }" }
+        let machine = "{ cpus: 2, memory: 512MiB }";
+        Self { kernel: None, modules, machine, five_levels: false }
     }
 
     /// Our kernel with lockdep, and a module of ours.
@@ -77,10 +82,15 @@ pub struct Told {
 
 impl Told {
     pub fn new(asked: &Asked) -> Self {
-        let Asked { kernel, modules, machine } = asked;
+        let Asked { kernel, modules, machine, five_levels } = asked;
         let bench = Bench::with("says", &format!("machine: {machine}\nmodules: {modules}{SAYS}"));
-        let kernel = kernel.iter().flat_map(|kernel| ["-k", kernel.as_str()]);
-        let outcome = bench.run(["--keep", "--no-canary"].into_iter().chain(kernel));
+        let mut command = bench.command();
+        command.args(["--keep", "--no-canary"]);
+        command.args(kernel.iter().flat_map(|kernel| ["-k", kernel.as_str()]));
+        if *five_levels {
+            command.env("KHARNESS_QEMU", emulator_with_five_levels(&bench));
+        }
+        let outcome = Outcome::of(&mut command);
         let result = outcome.result("says");
         assert_eq!(text(result, "status"), "pass", "{result}");
         let said = result["steps"].as_array().unwrap().iter().find(|step| step["id"] == "said");
@@ -115,6 +125,17 @@ impl Told {
     pub fn items(&self, view: &[&str]) -> Vec<Value> {
         items(&self.snapshot(), view)
     }
+}
+
+/// QEMU, but with a CPU that has five levels of page tables.
+fn emulator_with_five_levels(bench: &Bench) -> PathBuf {
+    let path = bench.path("qemu-with-five-levels");
+    let script = "#!/bin/sh\nfor argument; do\n  shift\n  \
+                  [ \"$argument\" = max,la57=off ] && argument=max,la57=on\n  \
+                  set -- \"$@\" \"$argument\"\ndone\nexec qemu-system-x86_64 \"$@\"\n";
+    std::fs::write(&path, script).unwrap();
+    std::fs::set_permissions(&path, Permissions::from_mode(0o755)).unwrap();
+    path
 }
 
 pub fn items(path: &Path, view: &[&str]) -> Vec<Value> {

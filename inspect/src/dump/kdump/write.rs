@@ -218,6 +218,10 @@ impl Packer {
             (page..data).for_each(|_| self.descriptors.extend(self.zero));
             page = data;
             let end = (page + CHUNK).min(pages.end);
+            if page == end {
+                // Where a hole follows there is no address to read nothing from.
+                break;
+            }
             buffer.resize(crate::bytes::index((end - page) * PAGE), 0);
             memory.read(page * PAGE, &mut buffer).map_err(CopyError::Memory)?;
             for content in buffer.chunks_exact(PAGE_BYTES) {
@@ -258,6 +262,24 @@ mod tests {
     use crate::bytes::{u32_at, u64_at};
     use crate::dump::Arch;
     use crate::memory::{MemoryImage, x86_segments};
+
+    #[test]
+    fn pages_of_zeros_may_end_at_a_hole() {
+        let directory = tempfile::tempdir().unwrap();
+        let (ram, path) = (directory.path().join("ram"), directory.path().join("vmcore"));
+        // A sparse file: of the pages before the one with the byte it has nothing.
+        let file = std::fs::File::create(&ram).unwrap();
+        file.set_len(8 * PAGE).unwrap();
+        std::os::unix::fs::FileExt::write_all_at(&file, &[1], 6 * PAGE).unwrap();
+        let segments = x86_segments(8 * PAGE, 4 * PAGE);
+        let dump = crate::dump::open_raw(&ram, Arch::X86_64, segments, Vec::new()).unwrap();
+        let notes = VmcoreNotes { vmcoreinfo: "OSRELEASE=6.1\n".into(), page_offset: 0 };
+        write_kdump(&dump, &notes, &path).unwrap();
+        let back = crate::dump::open(&path).unwrap();
+        assert_eq!(back.memory.ranges(), dump.memory.ranges());
+        assert_eq!(back.memory.u64((1 << 32) + 2 * PAGE).unwrap(), 1);
+        assert_eq!(back.memory.u64(3 * PAGE).unwrap(), 0);
+    }
 
     #[test]
     fn every_page_is_described_and_pages_of_zeros_are_stored_once() {
