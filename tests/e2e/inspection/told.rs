@@ -88,7 +88,10 @@ impl Told {
         command.args(["--keep", "--no-canary"]);
         command.args(kernel.iter().flat_map(|kernel| ["-k", kernel.as_str()]));
         if *five_levels {
-            command.env("KHARNESS_QEMU", emulator_with_five_levels(&bench));
+            command.env(
+                "KHARNESS_QEMU",
+                emulator_with_five_levels(&bench, kernel.as_deref().unwrap_or("debian")),
+            );
         }
         let outcome = Outcome::of(&mut command);
         let result = outcome.result("says");
@@ -127,12 +130,19 @@ impl Told {
     }
 }
 
-/// QEMU, but with a CPU that has five levels of page tables.
-fn emulator_with_five_levels(bench: &Bench) -> PathBuf {
+/// QEMU, but with a CPU that has five levels of page tables, and the whole image: what unpacks the kernel is
+/// what switches to them.
+fn emulator_with_five_levels(bench: &Bench, kernel: &str) -> PathBuf {
+    let show = Command::new(KHARNESS).args(["kernel", "show", kernel, "--json"]).output().unwrap();
+    let shown: Value = serde_json::from_slice(&show.stdout).unwrap();
+    let image = text(&shown, "image");
     let path = bench.path("qemu-with-five-levels");
-    let script = "#!/bin/sh\nfor argument; do\n  shift\n  \
-                  [ \"$argument\" = max,la57=off ] && argument=max,la57=on\n  \
-                  set -- \"$@\" \"$argument\"\ndone\nexec qemu-system-x86_64 \"$@\"\n";
+    let script = format!(
+        "#!/bin/sh\nlast=\nfor argument; do\n  shift\n  \
+         [ \"$argument\" = max,la57=off ] && argument=max,la57=on\n  \
+         [ \"$last\" = -kernel ] && argument='{image}'\n  \
+         last=$argument\n  set -- \"$@\" \"$argument\"\ndone\nexec qemu-system-x86_64 \"$@\"\n"
+    );
     std::fs::write(&path, script).unwrap();
     std::fs::set_permissions(&path, Permissions::from_mode(0o755)).unwrap();
     path
