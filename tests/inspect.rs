@@ -84,7 +84,8 @@ fn a_bad_file_is_exit_code_2_with_the_reason_and_the_offset() {
     let bad = directory.path().join("bad");
     for (content, reason) in [
         (&b"\x1f\x8b no dump"[..], "offset 0"),
-        (b"KDUMP   ", "makedumpfile -E"),
+        (b"KDUMP   ", "offset 0x0: the header (0x1d0 bytes) does not fit"),
+        (b"makedumpfile\0\0\0\0", "makedumpfile -R"),
         (&std::fs::read(&path).unwrap()[..100], "offset 0x40"),
         (b"\x7fELF\x02\x01\x01", "truncated"),
     ] {
@@ -114,9 +115,13 @@ fn an_unknown_name_is_exit_code_2_with_the_nearest_one() {
 fn an_exported_vmcore_is_inspected_like_its_source() {
     let (directory, path) = vmcore();
     let copy = directory.path().join("copy");
-    let output =
-        kharness(&["snapshot", "export", path.to_str().unwrap(), "-o", copy.to_str().unwrap()]);
-    assert!(output.status.success(), "{}", text(&output.stderr));
-    assert!(text(&output.stdout).contains("build-id abcdef"));
-    assert_eq!(json(&copy, &["tasks"]), json(&path, &["tasks"]));
+    for format in ["elf", "kdump"] {
+        let files = [path.to_str().unwrap(), "-o", copy.to_str().unwrap()];
+        let output = kharness(&[&["snapshot", "export", "--format", format], &files[..]].concat());
+        assert!(output.status.success(), "{}", text(&output.stderr));
+        assert!(text(&output.stdout).contains("build-id abcdef"));
+        for view in ["tasks", "slabs", "locks"] {
+            assert_eq!(json(&copy, &[view]), json(&path, &[view]), "{format}: {view}");
+        }
+    }
 }

@@ -103,7 +103,7 @@ impl KdumpFile<'_> {
         let mut bytes = vec![0; if inside { crate::bytes::index(length) } else { 0 }];
         if !inside || self.source.read_at(part.start, &mut bytes).is_err() {
             let reason = format!(
-                "the {what} ({length:#x} bytes) do not fit into the file: is it truncated?"
+                "the {what} ({length:#x} bytes) does not fit into the file: is it truncated?"
             );
             return Err(self.error(part.start, reason));
         }
@@ -177,10 +177,10 @@ impl KdumpFile<'_> {
             (length != 0).then(|| offset..offset.saturating_add(length.min(MAX_NOTES)))
         };
         if let Some(notes) = part(sub::NOTES).filter(|_| version >= HAS_NOTES) {
-            core.take_notes(&self.bytes(notes, "notes")?);
+            core.take_notes(&self.bytes(notes, "part with the notes")?);
         }
         if let Some(info) = part(sub::VMCOREINFO).filter(|_| version >= HAS_VMCOREINFO) {
-            let text = self.bytes(info, "lines of VMCOREINFO")?;
+            let text = self.bytes(info, "text of VMCOREINFO")?;
             core.vmcoreinfo = Some(VmcoreInfo::parse(&text));
         }
         Ok(core)

@@ -40,7 +40,7 @@ pub(in super::super) fn open(path: &Path, source: FileSource) -> Result<Dump, Du
     let header = file.header()?;
     let bitmap = |number: u64| {
         let start = header.bitmaps + number * header.bitmap_length;
-        let bits = file.bytes(start..start + header.bitmap_length, "pages of the bitmap")?;
+        let bits = file.bytes(start..start + header.bitmap_length, "bitmap")?;
         Ok(Bitmap::new(bits, header.pages))
     };
     let (memory, in_file): (Bitmap, Bitmap) = (bitmap(0)?, bitmap(1)?);
