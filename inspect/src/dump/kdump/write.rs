@@ -268,7 +268,7 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let (ram, path) = (directory.path().join("ram"), directory.path().join("vmcore"));
         // A sparse file: of the pages before the one with the byte it has nothing.
-        let file = std::fs::File::create(&ram).unwrap();
+        let file = File::create(&ram).unwrap();
         file.set_len(8 * PAGE).unwrap();
         std::os::unix::fs::FileExt::write_all_at(&file, &[1], 6 * PAGE).unwrap();
         let segments = x86_segments(8 * PAGE, 4 * PAGE);
