@@ -8,7 +8,7 @@ use vmm::qemu::{Accel, QemuError};
 use vmm::{Config, Event, Machine, Model, Saved};
 
 use super::emulator;
-use crate::scenario::model::{Arch, Backend, Machine as Asked, Scenario};
+use crate::scenario::model::{Arch, Backend, Machine as Asked};
 
 /// What boots guests.
 #[derive(Debug, Clone)]
@@ -132,15 +132,6 @@ impl Engine {
             Kind::Kvm => vmm::Backend::Kvm,
             Kind::Qemu { accel, .. } => accel.backend(),
         }
-    }
-
-    /// Why `scenario` cannot run on its machines, if that is so.
-    pub fn unmet(&self, scenario: &Scenario) -> Option<String> {
-        let backend = self.for_machine(&scenario.machine).ok()?.backend();
-        let delays = scenario.perturb.is_some() && backend == vmm::Backend::Kvm;
-        delays.then(|| {
-            format!("it delays single vCPUs, which machines of the backend {backend} cannot")
-        })
     }
 
     /// Starts a copy of a saved machine that was booted from `config` here.

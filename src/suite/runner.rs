@@ -127,9 +127,7 @@ fn run_one(
 ) -> Option<TestResult> {
     let scenario = &test.loaded.scenario;
     let repro = repro(test, bench.options);
-    let engine = &bench.options.engine;
-    let reason = unmet(scenario, &test.kernel).or_else(|| engine.unmet(scenario));
-    if let Some(reason) = reason {
+    if let Some(reason) = unmet(scenario, &test.kernel) {
         return Some(tested::skipped(test, reason, repro));
     }
     let mut attempts = Vec::new();

@@ -230,10 +230,7 @@ pub trait Machine: Send {
     ///
     /// # Errors
     /// When the machine cannot do that.
-    fn holder(&mut self) -> std::io::Result<Box<dyn HoldCpus>> {
-        let words = format!("machines of the backend {} cannot hold single vCPUs", self.backend());
-        Err(std::io::Error::new(std::io::ErrorKind::Unsupported, words))
-    }
+    fn holder(&mut self) -> std::io::Result<Box<dyn HoldCpus>>;
 
     /// Ends the guest at once; [`Event::Stopped`] follows. Stopping twice is fine.
     fn stop(&mut self);
