@@ -3,6 +3,7 @@
 mod action;
 mod boot;
 mod console;
+mod counters;
 mod debugger;
 mod driver;
 mod halt;
@@ -20,6 +21,7 @@ mod template;
 
 pub use boot::Origin;
 pub use console::{Console, Line, Seen};
+pub use counters::Counters;
 pub use debugger::{At, Debugging};
 pub use driver::{OnStage, Stage, drive};
 pub use halt::Halt;
