@@ -22,7 +22,7 @@ mod template;
 pub use boot::Origin;
 pub use console::{Console, Line, Seen};
 pub use counters::Counters;
-pub use debugger::{At, Debugging};
+pub use debugger::{At, Debugging, gdb_command};
 pub use driver::{OnStage, Stage, drive};
 pub use halt::Halt;
 pub use interrupt::{listen as listen_for_interrupts, pressed as interrupted};

@@ -14,7 +14,7 @@ mod wire;
 pub use bytes::Data;
 pub use message::{COUNTER_FILES, Ended, Failure, Message, Outcome, Sample, Stream, Usage};
 pub use request::{Command, Op, Policy, Request, Sched, TerminalSize};
-pub use wire::{Framing, LineBuffer, MAX_LINE, MAX_READ, WireError, encode};
+pub use wire::{Framing, LineBuffer, MAX_LINE, MAX_READ, RECEIVED, WireError, encode};
 
 /// Version of this protocol; an agent and a harness of different versions refuse each other.
 pub const VERSION: u32 = 5;
