@@ -30,8 +30,8 @@ impl Place {
         Self { dir }
     }
 
-    /// Makes one below `test`, the directory of a test, with what `config` boots. The kernel may be built anew before the
-    /// recording is used, so it is copied.
+    /// Makes one below `test`, the directory of a test, with what `config` boots: the kernel may be built anew before the
+    /// recording is used.
     ///
     /// # Errors
     /// When the host refuses.
@@ -39,7 +39,7 @@ impl Place {
         let dir = test.join(DIRECTORY);
         fs::create_dir_all(&dir).map_err(failed(&dir))?;
         let kernel = dir.join(KERNEL);
-        fs::copy(&config.kernel, &kernel).map_err(failed(&config.kernel))?;
+        link_or_copy(&config.kernel, &kernel).map_err(failed(&config.kernel))?;
         let initramfs = dir.join(INITRAMFS);
         join(&config.initramfs, &initramfs)?;
         Ok(Self { dir })
@@ -67,6 +67,12 @@ impl Place {
         let path = self.dir.join(CONSOLE);
         fs::read(&path).map_err(failed(&path))
     }
+}
+
+/// An uncompressed kernel with symbols has 150 MB, and linkers make new files.
+fn link_or_copy(from: &Path, to: &Path) -> io::Result<()> {
+    let _ = fs::remove_file(to);
+    fs::hard_link(from, to).or_else(|_| fs::copy(from, to).map(drop))
 }
 
 /// Keeps the recording below `test`, of which `about` tells everything but the files.
