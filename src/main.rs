@@ -16,6 +16,7 @@ mod recording;
 mod report;
 mod results;
 mod run;
+mod saved_boot;
 mod scenario;
 mod submit;
 mod suite;

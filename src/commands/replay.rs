@@ -115,7 +115,8 @@ impl Told<'_> {
         match end {
             End::Same if global.quiet => Ok(Exit::Good),
             End::Same => {
-                let (took, recorded) = (self.took.as_secs_f64(), *duration_ms as f64 / 1000.0);
+                let recorded = Duration::from_millis(*duration_ms).as_secs_f64();
+                let took = self.took.as_secs_f64();
                 writeln!(
                     io::stdout(),
                     "{test}: the same again, {all} bytes of console, in {took:.1} s (recorded in {recorded:.1} s)"

@@ -130,6 +130,14 @@ impl Engine {
         Ok(Self { kind, reason, ..self.clone() })
     }
 
+    /// The QEMU that runs its machines, if one does.
+    pub fn program(&self) -> Option<&Path> {
+        match &self.kind {
+            Kind::Kvm => None,
+            Kind::Qemu { program, .. } => Some(program),
+        }
+    }
+
     /// The backend that its machines are.
     pub fn backend(&self) -> vmm::Backend {
         match self.kind {

@@ -3,10 +3,12 @@
 use std::collections::BTreeMap;
 
 use agent_protocol::Sample;
+use serde::{Deserialize, Serialize};
 
 /// Counters of the guest, flat: `meminfo.MemFree` (bytes), `vmstat.pgfault`, `psi.memory.some.avg10` (percent),
 /// `psi.cpu.some.total` (microseconds), `loadavg.1`.
-#[derive(Debug, Clone, Default, PartialEq)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Counters {
     /// `CLOCK_BOOTTIME` in milliseconds.
     pub uptime_ms: u64,

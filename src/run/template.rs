@@ -2,6 +2,7 @@
 
 use std::time::Instant;
 
+use inspect::dump::Registers;
 use vmm::Saved;
 
 use super::boot::{Past, await_agent};
@@ -15,6 +16,8 @@ use crate::scenario::model::Scenario;
 pub struct Template {
     /// The guest, which was asked for nothing but the steps of the base.
     pub saved: Saved,
+    /// Registers of its vCPUs.
+    pub registers: Vec<Registers>,
     /// How it came up, and what it did.
     pub past: Past,
     /// What it printed until then.
@@ -39,10 +42,10 @@ pub fn freeze(session: Session, scenario: &Scenario, seed: u64) -> Result<Templa
     }
     let past = driver.past(boot);
     let mut session = driver.session;
-    let saved = session.save_machine().map_err(|error| error.to_string())?;
+    let (registers, saved) = session.save_machine().map_err(|error| error.to_string())?;
     let (console, _, _) = session.close();
     let console = console.record().map_err(|error| error.to_string())?;
-    Ok(Template { saved, past, console })
+    Ok(Template { saved, registers, past, console })
 }
 
 fn why(session: &Session) -> String {
