@@ -137,7 +137,9 @@ mod tests {
         let words = told(Identity { emulator, ..example() });
         assert_eq!(words, "its QEMU is QEMU 7.2, and QEMU 10 is wanted");
         let processor = Some("P".into());
-        assert!(told(Identity { processor, ..example() }).contains("processor of the host is none"));
+        assert!(
+            told(Identity { processor, ..example() }).contains("processor of the host is none")
+        );
         let machine = serde_json::json!({ "cpus": 1 });
         assert!(told(Identity { machine, ..example() }).contains("machine"));
         assert!(told(Identity { cmdline: "x".into(), ..example() }).contains("command line"));

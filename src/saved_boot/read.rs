@@ -43,8 +43,9 @@ impl SavedBoot {
             return Err(SavedBootError::Damaged { path: manifest.memory_path(path), how });
         }
         let console = state(path, &manifest, CONSOLE)?;
-        let machine = sealed(path, |file| copy::write(file, &state(path, &manifest, MACHINE)?)
-            .map_err(failed(path)))?;
+        let machine = sealed(path, |file| {
+            copy::write(file, &state(path, &manifest, MACHINE)?).map_err(failed(path))
+        })?;
         let memory = sealed(path, |file| memory(path, &manifest, file))?;
         Ok(Self { path: path.to_owned(), about, console, saved: Saved { memory, state: machine } })
     }

@@ -61,7 +61,8 @@ impl Target {
 
     /// Saves a guest there, or takes note that there is none because of `booted`.
     pub fn take(&self, booted: Result<Booted, String>) {
-        let outcome = booted.and_then(|booted| write(&self.dir, &booted).map_err(|e| e.to_string()));
+        let outcome =
+            booted.and_then(|booted| write(&self.dir, &booted).map_err(|e| e.to_string()));
         *self.outcome.lock().unwrap_or_else(PoisonError::into_inner) = Some(outcome);
     }
 

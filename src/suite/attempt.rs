@@ -14,7 +14,7 @@ use super::places;
 use super::ready::Ready;
 use super::runner::Options;
 use super::slots::Slots;
-use super::templates::Templates;
+use super::templates::{Templates, is_copied};
 use crate::commands::inspect::describe;
 use crate::host::honest;
 use crate::memory::live::Live;
@@ -97,6 +97,10 @@ fn looked_at(
         Ok(Observed { forked, mut observation, modules, recorded }) => {
             let mut judged = judged(test, &observation, start);
             judged.attempt.forked = forked;
+            if options.from.is_some() && !forked && is_copied(test) {
+                let lacks = "it booted: the guest of `--from` does not hold all that it needs";
+                judged.attempt.warnings.push(lacks.to_owned());
+            }
             if let (Some(verdict), false) = (&mut judged.verdict, judged.attempt.status.is_good()) {
                 places::add(test, &modules, &observation.console.reports, &mut verdict.reports);
             }

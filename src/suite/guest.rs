@@ -71,9 +71,17 @@ pub fn config(
     options: &Options,
     dir: &Path,
 ) -> Result<Config, String> {
+    let image = spec.build(&options.cache.join("images"), dir).map_err(words)?;
+    Ok(Config { initramfs: image.initramfs, ..bare_config(test, options, dir)? })
+}
+
+/// The same without an image.
+///
+/// # Errors
+/// When nothing runs the machine.
+pub fn bare_config(test: &Test, options: &Options, dir: &Path) -> Result<Config, String> {
     let scenario = &test.loaded.scenario;
     let base = test.loaded.base();
-    let image = spec.build(&options.cache.join("images"), dir).map_err(words)?;
     let engine = options.engine.for_machine(&scenario.machine).map_err(words)?;
     let unpacked = test.kernel.vmlinux.as_ref().filter(|_| scenario.machine.unpack);
     let debugging = options.debug.as_ref().map_or("", |_| Debugging::CMDLINE);
@@ -85,7 +93,7 @@ pub fn config(
         model,
         device_tree: model.device_tree().and_then(|name| Some(trees?.join(name))),
         kernel: unpacked.unwrap_or(&test.kernel.image).clone(),
-        initramfs: image.initramfs,
+        initramfs: Vec::new(),
         cmdline: [&command_line(scenario, engine.backend()), debugging, recording]
             .into_iter()
             .filter(|words| !words.is_empty())

@@ -19,6 +19,7 @@ use crate::output::Terminal;
 use crate::plan::{Engine, Test, unmet, unrecordable};
 use crate::results::{Status, TestResult};
 use crate::run::{Debugging, Stage, interrupted, scale_of};
+use crate::saved_boot::{SavedBoot, Target};
 use crate::scenario::model::{KERNEL_AXIS, Machine};
 
 /// How much longer than emulation alone it may take to record it, too: measured was 2 for a boot.
@@ -50,6 +51,10 @@ pub struct Options {
     pub watch: Watch,
     /// How many snapshots may be kept.
     pub keep: Budget,
+    /// The booted guest, of an earlier invocation, of which copies are to be made.
+    pub from: Option<SavedBoot>,
+    /// Where to save the booted guest.
+    pub save_boot: Option<Target>,
     /// Whether what guests do is recorded.
     pub record: bool,
     /// When to stop guests for a debugger, if at all.

@@ -31,6 +31,7 @@ mod project;
 mod replay;
 mod results;
 mod rounds;
+mod saved_boot;
 mod shell;
 mod statuses;
 mod trees;
