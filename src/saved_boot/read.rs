@@ -217,7 +217,8 @@ mod tests {
         let boot = SavedBoot::read(&path).unwrap();
         let same = identity::example();
         boot.check("t", &same).unwrap();
-        let wanted = Identity { backend: "kvm".into(), ..same };
+        let mut wanted = same;
+        wanted.backend = "kvm".into();
         let words = boot.check("locking/x", &wanted).unwrap_err().to_string();
         assert!(words.contains("locking/x") && words.contains("and kvm is wanted"), "{words}");
     }

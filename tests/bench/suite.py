@@ -27,9 +27,11 @@ BOOTS = 4
 def a_minute(kharness, directory, scenarios, *more):
     command = [kharness, "run", *scenarios, "-k", "debug", "-j2", "--json", "--no-canary", "--run-dir", directory, *more]
     start = time.monotonic()
-    output = subprocess.run(command, capture_output=True, cwd=ROOT).stdout
+    ended = subprocess.run(command, capture_output=True, cwd=ROOT, text=True)
     seconds = time.monotonic() - start
-    results = [result for result in json.loads(output)["results"] if result["attempts"]]
+    if not ended.stdout:
+        sys.exit(f"kharness ended with {ended.returncode}: {ended.stderr}")
+    results = [result for result in json.loads(ended.stdout)["results"] if result["attempts"]]
     bad = [f"{result['id']}: {result['cause']}" for result in results if result["status"] != "pass"]
     if bad:
         print(f"not passed: {'; '.join(bad)}", file=sys.stderr)
@@ -43,13 +45,15 @@ def scenarios():
 
 def boots_a_minute(vng):
     cache = pathlib.Path(os.environ.get("XDG_CACHE_HOME") or pathlib.Path.home() / ".cache") / "kharness"
-    image = sorted(glob.glob(f"{cache}/kernels/debian-*/boot/vmlinuz-*"))[-1]
-    command = f"{vng} --run {image} --disable-kvm --memory 512M --cpus 2 -- true"
+    images = sorted(glob.glob(f"{cache}/kernels/debian-*-amd64/boot/vmlinuz-*"))
+    if not images:
+        sys.exit("no kernel for virtme-ng: run `kharness kernel fetch debian`")
+    command = f"{vng} --run {images[-1]} --disable-kvm --memory 512M --cpus 2 -- true"
     # virtme-ng wants a terminal.
     words = ["script", "--quiet", "--return", "--command", command, "/dev/null"]
 
     def boot(_):
-        subprocess.run(words, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, timeout=300)
+        subprocess.run(words, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, timeout=300, check=False)
 
     start = time.monotonic()
     with ThreadPoolExecutor(2) as pool:
