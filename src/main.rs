@@ -12,6 +12,7 @@ mod host;
 mod memory;
 mod output;
 mod plan;
+mod recording;
 mod report;
 mod results;
 mod run;

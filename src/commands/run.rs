@@ -15,8 +15,8 @@ use crate::host::{Watch, load_scale};
 use crate::memory::Budget;
 use crate::output::{Files, Terminal};
 use crate::plan::{
-    Engine, Kernels, Lacking, MachineChoice, ParamOverride, Partition, PartitionChoice, hand_over,
-    lacking, override_params, plan,
+    Engine, Kernels, Lacking, MachineChoice, NoEngine, ParamOverride, Partition, PartitionChoice,
+    Test, fit_for_recording, hand_over, lacking, override_params, plan,
 };
 use crate::results::{
     Document, HostInfo, KernelInfo, RunInfo, SCHEMA, Status, TestResult, digest, stale,
@@ -57,6 +57,9 @@ pub struct Args {
     /// Boot for each test, instead of once for all tests with the same kernel and machine
     #[arg(long)]
     no_fork: bool,
+    /// Record each guest, to do a test that failed again to the instruction (`kharness replay`): in QEMU's emulation, on one vCPU
+    #[arg(long)]
+    record: bool,
     /// Delay no vCPUs, whatever the scenarios say: how often a race shows by itself
     #[arg(long)]
     no_perturb: bool,
@@ -179,6 +182,12 @@ fn carry_out(args: &Args, global: &Global) -> Result<Exit, Failure> {
             loaded.scenario.retries = loaded.scenario.retries.max(retries);
         }
     }
+    if args.record {
+        if args.backend == Some(Backend::Kvm) {
+            return Err(usage("backend kvm records nothing: leave `--backend` out, or `--record`"));
+        }
+        fit_for_recording(&mut scenarios);
+    }
     if args.no_perturb {
         scenarios.iter_mut().for_each(|loaded| loaded.scenario.perturb = None);
     }
@@ -203,8 +212,7 @@ fn carry_out(args: &Args, global: &Global) -> Result<Exit, Failure> {
     if args.ensure_config {
         ensure_config(&lacking(&tests))?;
     }
-    let machines = tests.iter().map(|test| &test.loaded.scenario.machine);
-    let engine = Engine::for_run(args.backend, &args.kvm_device, machines).map_err(harness)?;
+    let engine = engine(args, &tests).map_err(harness)?;
     let dir = RunDir::create(args.run_dir.as_deref(), started).map_err(harness)?;
     listen_for_interrupts()?;
 
@@ -226,13 +234,17 @@ fn carry_out(args: &Args, global: &Global) -> Result<Exit, Failure> {
     if let Some(part) = &partition {
         terminal.note("Partition", &part.to_string());
     }
+    if args.record {
+        let again = format!("kharness replay {}", dir.path.display());
+        terminal.note("Recording", &format!("each guest, on one vCPU; a failure again: {again}"));
+    }
     if until.is_endless() {
         terminal.note("Rounds", &until.to_string());
     }
     let options = Options {
         timeout_scale: args.timeout_scale,
         load_scale: load_scale(),
-        forks: !args.no_fork,
+        forks: !args.no_fork && !args.record,
         jobs: args.jobs,
         durations: Durations::of_history(args.after.history().as_deref()),
         cache: kernels.cache().root().to_owned(),
@@ -241,6 +253,7 @@ fn carry_out(args: &Args, global: &Global) -> Result<Exit, Failure> {
         clock,
         watch: Watch::start(),
         keep: Budget::new(args.keep),
+        record: args.record,
         debug: args.debug.clone(),
         engine,
     };
@@ -261,7 +274,8 @@ fn carry_out(args: &Args, global: &Global) -> Result<Exit, Failure> {
         record.keep(result, || document(all()));
     };
     let (ran, mut results) = run_all(&tests, until, &options, &dir, &terminal, &keep);
-    if !args.no_canary {
+    // A recording is made to explain a failure, and a canary is slow to record.
+    if !args.no_canary && !args.record {
         doubt(&ran, &mut results, &options, &dir);
     }
     let document = document(results);
@@ -275,6 +289,14 @@ fn carry_out(args: &Args, global: &Global) -> Result<Exit, Failure> {
     let exit = args.after.carry_out(&document, &terminal, exit(&document))?;
     let exit = exit.worst(written).worst(recorded);
     Ok(if args.bisect { for_bisect(&document, exit) } else { exit })
+}
+
+fn engine(args: &Args, tests: &[Test]) -> Result<Engine, NoEngine> {
+    if args.record {
+        return Engine::for_recording();
+    }
+    let machines = tests.iter().map(|test| &test.loaded.scenario.machine);
+    Engine::for_run(args.backend, &args.kvm_device, machines)
 }
 
 fn ids(results: &[TestResult]) -> Vec<String> {
@@ -314,6 +336,9 @@ fn repro_words(args: &Args) -> Vec<String> {
     }
     if args.no_fork {
         words.push("--no-fork".to_owned());
+    }
+    if args.record {
+        words.push("--record".to_owned());
     }
     if args.no_perturb {
         words.push("--no-perturb".to_owned());

@@ -3,6 +3,7 @@
 mod action;
 mod boot;
 mod console;
+mod counters;
 mod debugger;
 mod driver;
 mod halt;
@@ -20,7 +21,8 @@ mod template;
 
 pub use boot::Origin;
 pub use console::{Console, Line, Seen};
-pub use debugger::{At, Debugging};
+pub use counters::Counters;
+pub use debugger::{At, Debugging, gdb_command};
 pub use driver::{OnStage, Stage, drive};
 pub use halt::Halt;
 pub use interrupt::{listen as listen_for_interrupts, pressed as interrupted};

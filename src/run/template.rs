@@ -1,5 +1,7 @@
 //! A guest that is booted once and copied for each test.
 
+use std::time::Instant;
+
 use vmm::Saved;
 
 use super::boot::{Past, await_agent};
@@ -31,7 +33,7 @@ pub fn freeze(session: Session, scenario: &Scenario, seed: u64) -> Result<Templa
         return Err(why(&driver.session));
     }
     // What follows right on the agent's start belongs to the boot, not to the first step of a test.
-    driver.settle();
+    driver.settle(Instant::now());
     if driver.session.halt().is_some() {
         return Err(why(&driver.session));
     }

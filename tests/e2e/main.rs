@@ -28,6 +28,7 @@ mod mutation;
 mod nested;
 mod processes;
 mod project;
+mod replay;
 mod results;
 mod rounds;
 mod shell;

@@ -14,6 +14,7 @@ pub mod qemu;
 pub use disk::{Content, Disk, DiskError, MOST_DISKS, SECTOR};
 pub use hold::HoldCpus;
 pub use machine::{
-    Backend, CONTROL_PORT, Config, Event, Fixed, Machine, Model, Registers, Saved, Stop,
+    ACKNOWLEDGED, Backend, CONTROL_PORT, Config, Event, Fixed, Machine, Model, Registers, Saved,
+    Stop,
 };
 pub use ram::{GuestRam, RamError, Whereabouts};
