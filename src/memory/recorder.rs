@@ -1,6 +1,7 @@
 //! Takes the snapshots of one guest.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use inspect::Kernel;
 use inspect::dump::{About, save};
@@ -79,6 +80,22 @@ impl Recorder {
     pub fn attach(&self, machine: &mut dyn Machine) -> Result<Kernel, String> {
         let dump = guest::dump(machine, self.layout, self.cpus, "looked at")?;
         Kernel::attach(dump).map_err(|error| error.to_string())
+    }
+
+    /// The same kernel, some time after it was attached to: finding it again takes longer.
+    ///
+    /// # Errors
+    /// When it has to be found again, and is not.
+    pub fn attach_again(
+        &self,
+        mut kernel: Arc<Kernel>,
+        machine: &mut dyn Machine,
+    ) -> Result<Arc<Kernel>, String> {
+        match Arc::get_mut(&mut kernel) {
+            Some(kernel) => kernel.refresh(guest::registers(machine, self.cpus)),
+            None => return self.attach(machine).map(Arc::new),
+        }
+        Ok(kernel)
     }
 
     /// Takes note of a snapshot that was not taken.
