@@ -4,6 +4,7 @@
 
 mod support;
 
+use std::os::unix::fs::FileExt;
 use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
@@ -103,6 +104,21 @@ proptest! {
     }
 
     #[test]
+    fn a_damaged_kdump_file_is_an_error_or_a_kernel(flips in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..12), cut in 0..4096_usize) {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("vmcore");
+        let mut file = kdump().to_vec();
+        for (at, byte) in flips {
+            file[at.index(kdump().len())] = byte;
+        }
+        file.truncate(kdump().len() - cut);
+        std::fs::write(&path, &file).unwrap();
+        if let Ok(dump) = inspect::dump::open(&path) {
+            exercise(dump);
+        }
+    }
+
+    #[test]
     fn a_damaged_vmcore_is_an_error_or_a_kernel(flips in prop::collection::vec((0..1024_usize, any::<u8>()), 1..12), length in 0..4096_usize) {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("vmcore");
@@ -137,6 +153,52 @@ fn vmcore() -> &'static [u8] {
         Guest::new(Options::default()).kernel().export_vmcore(&path).unwrap();
         std::fs::read(&path).unwrap()
     })
+}
+
+fn kdump() -> &'static [u8] {
+    static KDUMP: OnceLock<Vec<u8>> = OnceLock::new();
+    KDUMP.get_or_init(|| {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("vmcore");
+        Guest::new(Options::default()).kernel().export_kdump(&path).unwrap();
+        std::fs::read(&path).unwrap()
+    })
+}
+
+/// Header, sub-header, bitmaps, and the first descriptors.
+#[test]
+fn every_byte_before_the_pages_of_a_kdump_file_may_be_wrong() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("vmcore");
+    std::fs::write(&path, kdump()).unwrap();
+    let file = std::fs::File::options().write(true).open(&path).unwrap();
+    let head = (8..12).chain(400..464).chain(4096..4096 + 104).chain(8192..8192 + 64);
+    let notes = (4096 + 104..8192).step_by(41);
+    for at in head.chain(notes) {
+        for value in [0, 1, 0x7f, 0xff] {
+            file.write_all_at(&[value], at).unwrap();
+            match inspect::dump::open(&path) {
+                Ok(dump) => exercise(dump),
+                Err(error) => assert!(error.to_string().contains("vmcore"), "{error}"),
+            }
+        }
+        let right = &kdump()[usize::try_from(at).unwrap()..][..1];
+        file.write_all_at(right, at).unwrap();
+    }
+}
+
+#[test]
+fn a_kdump_file_that_ends_early_is_refused_with_its_name() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("vmcore");
+    for length in [8, 463, 464, 4096, 4200, 8192, 12288, 16384, 20000] {
+        std::fs::write(&path, &kdump()[..length]).unwrap();
+        let error = inspect::dump::open(&path).unwrap_err().to_string();
+        assert!(
+            error.contains("vmcore`, offset 0x") && error.contains("file"),
+            "{length}: {error}"
+        );
+    }
 }
 
 #[test]

@@ -186,6 +186,34 @@ fn an_exported_vmcore_holds_the_same_kernel() {
 }
 
 #[test]
+fn a_compressed_dump_holds_the_same_memory_and_the_same_kernel() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("vmcore");
+    let kernel = kernel();
+    kernel.export_kdump(&path).unwrap();
+    let back = inspect::dump::open(&path).unwrap();
+    let memory = &kernel.dump().memory;
+    assert_eq!(back.memory.ranges(), memory.ranges());
+    let pointers = |cpus: &[inspect::dump::Registers]| cpus[0].get("rip").zip(cpus[0].get("rsp"));
+    assert_eq!(pointers(&back.cpus), pointers(&kernel.dump().cpus));
+    for range in memory.ranges() {
+        let mut at = range.start;
+        // Across pages, and not at their edges.
+        while at < range.end {
+            let length = usize::try_from((range.end - at).min(5000)).unwrap();
+            let (mut ours, mut theirs) = (vec![0; length], vec![1; length]);
+            memory.read(at, &mut ours).unwrap();
+            back.memory.read(at, &mut theirs).unwrap();
+            assert!(ours == theirs, "{at:#x}");
+            at += length as u64;
+        }
+    }
+    let back = Kernel::attach(back).unwrap();
+    assert_eq!(back.tasks().unwrap(), kernel.tasks().unwrap());
+    assert_eq!(back.slabs().unwrap(), kernel.slabs().unwrap());
+}
+
+#[test]
 fn a_list_that_runs_into_itself_ends_with_a_note() {
     let mut guest = Guest::new(Options::default());
     let kernel = guest.kernel();

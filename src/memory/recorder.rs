@@ -1,6 +1,7 @@
 //! Takes the snapshots of one guest.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use inspect::Kernel;
 use inspect::dump::{About, Registers, save};
@@ -84,6 +85,22 @@ impl Recorder {
     /// Registers of all vCPUs of a machine that is paused.
     pub fn registers(&self, machine: &mut dyn Machine) -> Vec<Registers> {
         guest::registers(machine, self.cpus)
+    }
+
+    /// The same kernel, some time after it was attached to: finding it again takes longer.
+    ///
+    /// # Errors
+    /// When it has to be found again, and is not.
+    pub fn attach_again(
+        &self,
+        mut kernel: Arc<Kernel>,
+        machine: &mut dyn Machine,
+    ) -> Result<Arc<Kernel>, String> {
+        match Arc::get_mut(&mut kernel) {
+            Some(kernel) => kernel.refresh(guest::registers(machine, self.cpus)),
+            None => return self.attach(machine).map(Arc::new),
+        }
+        Ok(kernel)
     }
 
     /// Takes note of a snapshot that was not taken.

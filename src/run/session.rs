@@ -406,7 +406,7 @@ impl Session {
     ) -> Result<T, String> {
         self.paused(|recorder, machine| {
             let kernel = match known.take() {
-                Some(kernel) => kernel,
+                Some(kernel) => recorder.attach_again(kernel, machine)?,
                 None => Arc::new(recorder.attach(machine)?),
             };
             let seen = look(&kernel);

@@ -45,8 +45,7 @@ struct ProgramHeader {
 pub(super) fn read(path: &Path, source: &dyn ByteSource) -> Result<Vmcore, DumpError> {
     let file = ElfFile { path, source };
     let (arch, headers) = file.headers()?;
-    let mut core =
-        Vmcore { arch, segments: load_segments(&headers), cpus: Vec::new(), vmcoreinfo: None };
+    let mut core = Vmcore::new(arch, load_segments(&headers));
     for header in headers.iter().filter(|header| header.kind == PT_NOTE) {
         let length = header.length.min(MAX_NOTES);
         core.take_notes(&file.bytes(header.offset, length, "notes")?);
@@ -77,7 +76,12 @@ fn load_segments(headers: &[ProgramHeader]) -> Vec<Segment> {
 }
 
 impl Vmcore {
-    fn take_notes(&mut self, bytes: &[u8]) {
+    pub(super) fn new(arch: Arch, segments: Vec<Segment>) -> Self {
+        Self { arch, segments, cpus: Vec::new(), vmcoreinfo: None }
+    }
+
+    /// Takes registers and VMCOREINFO out of notes.
+    pub(super) fn take_notes(&mut self, bytes: &[u8]) {
         let mut from_qemu = Vec::new();
         for note in notes::parse(bytes) {
             match (note.name, note.kind) {
@@ -127,7 +131,7 @@ struct ElfFile<'a> {
 
 impl ElfFile<'_> {
     fn error(&self, offset: u64, reason: impl Into<String>) -> DumpError {
-        DumpError::Elf { path: self.path.to_owned(), offset, reason: reason.into() }
+        DumpError::Format { path: self.path.to_owned(), offset, reason: reason.into() }
     }
 
     fn bytes(&self, offset: u64, length: u64, what: &str) -> Result<Vec<u8>, DumpError> {

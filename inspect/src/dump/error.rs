@@ -19,7 +19,7 @@ pub enum DumpError {
     },
     /// A file that is none of the formats we read.
     #[error(
-        "`{path}` is neither a snapshot directory nor an ELF vmcore (offset 0: {found}); for a raw RAM \
+        "`{path}` is neither a snapshot directory nor a vmcore (offset 0: {found}); for a raw RAM \
          dump give its registers, too"
     )]
     Unknown {
@@ -28,18 +28,18 @@ pub enum DumpError {
         /// Its first bytes, printed.
         found: String,
     },
-    /// A compressed kdump file.
+    /// A kdump file in pieces, as it comes through a pipe.
     #[error(
-        "`{path}` is a compressed kdump file (offset 0), which is not read here; write an ELF file: \
-         `makedumpfile -E -d 0 /proc/vmcore OUT`, or QEMU's dump-guest-memory without a format"
+        "`{path}` is a flattened kdump file (offset 0), which cannot be read in place; put it together: \
+         `makedumpfile -R OUT < IN`"
     )]
-    Compressed {
+    Flattened {
         /// The file.
         path: PathBuf,
     },
-    /// An ELF file that is no vmcore, or a damaged one.
+    /// A file that is no vmcore, or a damaged one.
     #[error("`{path}`, offset {offset:#x}: {reason}")]
-    Elf {
+    Format {
         /// The file.
         path: PathBuf,
         /// Where in the file.

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::{Arch, DumpError, Manifest, Registers, VmcoreInfo, elf};
+use super::{Arch, DumpError, Manifest, Registers, VmcoreInfo, elf, kdump};
 use crate::memory::{ByteSource, FileSource, MemoryImage, PhysicalMemory, Segment};
 
 /// A stopped guest: memory and registers. Filled in by [`open`], or by whoever holds a machine.
@@ -21,7 +21,7 @@ pub struct Dump {
     pub reason: Option<String>,
 }
 
-/// Opens a snapshot directory or an ELF vmcore.
+/// Opens a snapshot directory, an ELF vmcore, or a compressed kdump file.
 ///
 /// # Errors
 /// [`DumpError`], with the file and the offset.
@@ -36,8 +36,11 @@ pub fn open(path: &Path) -> Result<Dump, DumpError> {
     if start.starts_with(elf::MAGIC) {
         return open_elf(path, source);
     }
-    if start.starts_with(b"KDUMP   ") || start.starts_with(b"makedumpfile") {
-        return Err(DumpError::Compressed { path: path.into() });
+    if start.starts_with(kdump::SIGNATURE) {
+        return kdump::open(path, source);
+    }
+    if start.starts_with(b"makedumpfile") {
+        return Err(DumpError::Flattened { path: path.into() });
     }
     Err(DumpError::Unknown { path: path.into(), found: start[..length].escape_ascii().to_string() })
 }

@@ -5,7 +5,7 @@ use std::sync::{Arc, OnceLock};
 use super::image::{self, X86_DEFAULT_TEXT};
 use super::modules::ModuleSymbols;
 use super::{Broke, Error, LoadedModule};
-use crate::dump::{Arch, Dump, VmcoreInfo, find_vmcoreinfo};
+use crate::dump::{Arch, Dump, Registers, VmcoreInfo, find_vmcoreinfo};
 use crate::memory::AddressSpace;
 use crate::symbols::{Location, Symbols, Tables, find_tables};
 use crate::types::Btf;
@@ -57,6 +57,13 @@ impl Kernel {
         };
         kernel.without_types = kernel.add_module_types();
         Ok(kernel)
+    }
+
+    /// Goes on with a guest that ran in between: its registers are others, and it may have loaded modules.
+    pub fn refresh(&mut self, cpus: Vec<Registers>) {
+        self.dump.cpus = cpus;
+        self.modules = OnceLock::new();
+        self.unwind_tables = OnceLock::new();
     }
 
     /// The dump it was found in.

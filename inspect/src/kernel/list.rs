@@ -61,6 +61,13 @@ impl<T> Walk<T> {
 }
 
 impl Kernel {
+    /// Whether there may be a list at `head`: what it leads to leads back.
+    pub(crate) fn is_list(&self, head: u64) -> bool {
+        let next = self.space().u64(head);
+        let back = next.and_then(|next| self.space().u64(next.wrapping_add(8)));
+        back.is_ok_and(|back| back == head)
+    }
+
     /// The objects on a circular `struct list_head` list: addresses of what holds the links, which are
     /// at `link_offset` in each. `head` itself is not one of them.
     #[must_use]

@@ -45,6 +45,24 @@ pub enum MemoryError {
         /// What is wrong with it.
         reason: &'static str,
     },
+    /// A page that whoever wrote the dump left out.
+    #[error("the page of physical address {address:#x} was left out of the dump")]
+    LeftOut {
+        /// Guest-physical address.
+        address: u64,
+    },
+    /// A page that is damaged in the dump.
+    #[error(
+        "the page of physical address {address:#x}, at offset {offset:#x} of the file, is damaged: {reason}"
+    )]
+    Page {
+        /// Guest-physical address.
+        address: u64,
+        /// Offset into the file.
+        offset: u64,
+        /// What is wrong with it.
+        reason: String,
+    },
     /// The host failed to read the file that holds guest memory.
     #[error("cannot read {length} bytes at offset {offset:#x} of the memory file: {source}")]
     Io {

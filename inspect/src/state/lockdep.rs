@@ -18,6 +18,8 @@ pub struct HeldLock {
     pub pid: i64,
     /// Name of the holder.
     pub comm: String,
+    /// Address of its `task_struct`.
+    pub task: Address,
     /// Name of the lock's class.
     pub class: String,
     /// Address of its `struct lockdep_map`.
@@ -64,7 +66,8 @@ impl Kernel {
         }))
     }
 
-    fn held_lock(&self, task: u64, index: u64) -> Result<HeldLock, Error> {
+    /// Entry `index` of a task's list, without the names of the task.
+    pub(super) fn held_lock(&self, task: u64, index: u64) -> Result<HeldLock, Error> {
         let at = task.wrapping_add(self.offset("task_struct", &format!("held_locks[{index}]"))?);
         let get = |member| self.get(at, self.field("held_lock", member)?);
         let instance = get("instance")?;
@@ -72,6 +75,7 @@ impl Kernel {
         Ok(HeldLock {
             pid: 0,
             comm: String::new(),
+            task: Address(task),
             class: self.space().string(name, MAX_NAME)?,
             instance: Address(instance),
             taken_at: self.symbolize(get("acquire_ip")?),

@@ -5,8 +5,8 @@ use std::io::{self, Write};
 use inspect::expression::Printed;
 use inspect::kernel::LoadedModule;
 use inspect::state::{
-    Cgroup, Diff, HeldLock, LockWait, LogRecord, MemoryCounters, RunQueue, SlabCache, Task,
-    TaskStack, Zone,
+    Cgroup, Diff, HeldLock, LockKind, LockWait, LogRecord, MemoryCounters, RunQueue, SlabCache,
+    Task, TaskStack, Zone,
 };
 use inspect::symbols::SymbolError;
 use inspect::{Address, Kernel};
@@ -195,7 +195,7 @@ pub fn locks(
     held: Option<&[HeldLock]>,
 ) -> io::Result<()> {
     if waits.is_empty() {
-        writeln!(out, "no task waits for a mutex or an rw-semaphore")?;
+        writeln!(out, "no task waits for a lock")?;
     }
     for wait in waits {
         writeln!(out, "{}", sentence(wait))?;
@@ -223,16 +223,26 @@ pub fn deadlock(out: &mut impl Write, cycle: &[LockWait]) -> io::Result<()> {
 /// Who waits for what, and who has it.
 pub fn sentence(wait: &LockWait) -> String {
     let kind = match wait.kind {
-        inspect::state::LockKind::Mutex => "mutex",
-        inspect::state::LockKind::Rwsem => "rw-semaphore",
+        LockKind::Mutex => "mutex",
+        LockKind::Rwsem => "rw-semaphore",
+        LockKind::RtMutex => "rt-mutex",
+        LockKind::Semaphore => "semaphore",
+        LockKind::PercpuRwsem => "per-CPU rw-semaphore",
+        LockKind::Spinlock => "spinlock",
+        LockKind::Rwlock => "rwlock",
     };
     let name = wait.name.as_ref().map_or_else(String::new, |name| format!(" ({name})"));
     let owner = match &wait.owner {
+        Some(owner) if wait.reader_owned && wait.from_lockdep => {
+            format!("readers have it, {} {} is one of them", owner.pid, owner.comm)
+        }
         Some(owner) if wait.reader_owned => {
             format!("readers have it, {} {} came in last", owner.pid, owner.comm)
         }
         Some(owner) => format!("{} {} has it", owner.pid, owner.comm),
-        None => "nobody has it".to_owned(),
+        None if wait.reader_owned => "readers have it".to_owned(),
+        None if wait.kind.records_owner() => "nobody has it".to_owned(),
+        None => "the kernel does not record who has it".to_owned(),
     };
     let (waiter, lock) = (&wait.waiter, wait.lock);
     format!("{} {} waits for {kind} {lock}{name}; {owner}", waiter.pid, waiter.comm)

@@ -1,8 +1,4 @@
-//! Writes a compressed kdump file, the form of makedumpfile, which crash and drgn open.
-//!
-//! Layout: makedumpfile's IMPLEMENTATION and diskdump_mod.h; QEMU's include/sysemu/dump.h. Blocks of one
-//! page: a header, a sub-header with the notes, two bitmaps (which pages are memory, which are in the
-//! file), a descriptor for each page in the file, then the pages, each compressed by itself.
+//! Writes a compressed kdump file.
 
 use std::fs::File;
 use std::io::{self, BufWriter, Seek, SeekFrom, Write};
@@ -11,24 +7,16 @@ use std::path::Path;
 
 use flate2::{Compress, Compression, FlushCompress, Status};
 
-use super::export::all_notes;
-use super::sparse::CopyError;
-use super::{Dump, DumpError, VmcoreInfo, VmcoreNotes};
+use super::super::export::all_notes;
+use super::super::sparse::CopyError;
+use super::super::{Dump, DumpError, VmcoreInfo, VmcoreNotes};
+use super::{DESCRIPTOR, NAME, SIGNATURE, SUB_HEADER, ZLIB};
 use crate::memory::PhysicalMemory;
 
 const PAGE: u64 = 4096;
 const PAGE_BYTES: usize = 4096;
-const SIGNATURE: &[u8; 8] = b"KDUMP   ";
 /// The version that has 64-bit page numbers in its sub-header.
 const VERSION: u32 = 6;
-/// `DUMP_DH_COMPRESSED_ZLIB`, of the whole file and of a page.
-const ZLIB: u32 = 1;
-/// Bytes of a `struct page_desc`: offset, size, flags, page flags.
-const DESCRIPTOR: usize = 24;
-/// Bytes of `struct kdump_sub_header` of 64-bit architectures.
-const SUB_HEADER: usize = 104;
-/// Bytes of a field of `struct new_utsname`.
-const NAME: usize = 65;
 /// Pages read at once.
 const CHUNK: u64 = 256;
 
