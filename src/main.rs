@@ -29,6 +29,7 @@ use std::process::ExitCode;
 use clap::Parser;
 
 fn main() -> ExitCode {
+    vmm::share_arenas();
     let cli = cli::Cli::parse();
     match cli.command.run(&cli.global) {
         Ok(exit) => exit.into(),
