@@ -5,7 +5,7 @@ usage: suite.py KHARNESS [ROUNDS]
 
 Prints for each of ROUNDS rounds (default 1), two guests at a time on the kernel `debug`: tests a minute from copies; tests a
 minute with `--no-fork`; and how often a minute virtme-ng (`vng` on PATH, or named by VNG; left out where there is none) boots
-Debian's stock kernel and runs `true` in it, which is less than any of the scenarios does. Both with all scenarios, and without
+Debian's stock kernel and runs `uname -r` in it, which is less than any of the scenarios does. Both with all scenarios, and without
 those tagged `slow`, which wait for seconds whatever runs them.
 """
 
@@ -48,12 +48,18 @@ def boots_a_minute(vng):
     images = sorted(glob.glob(f"{cache}/kernels/debian-*-amd64/boot/vmlinuz-*"))
     if not images:
         sys.exit("no kernel for virtme-ng: run `kharness kernel fetch debian`")
-    command = f"{vng} --run {images[-1]} --disable-kvm --memory 512M --cpus 2 -- true"
+    release = images[-1].split("vmlinuz-")[1]
+    command = f"{vng} --run {images[-1]} --disable-kvm --memory 512M --cpus 2 -- uname -r"
+    # It runs programs that were installed beside it.
+    env = {**os.environ, "PATH": f"{os.path.dirname(os.path.abspath(vng))}:{os.environ['PATH']}"}
     # virtme-ng wants a terminal.
     words = ["script", "--quiet", "--return", "--command", command, "/dev/null"]
 
     def boot(_):
-        subprocess.run(words, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, timeout=300, check=False)
+        ended = subprocess.run(words, stdin=subprocess.DEVNULL, capture_output=True, timeout=300, check=False, env=env, text=True)
+        # Its exit code tells nothing where virtio-serial is a module.
+        if release not in ended.stdout:
+            sys.exit(f"virtme-ng did not boot: {ended.stdout}{ended.stderr}")
 
     start = time.monotonic()
     with ThreadPoolExecutor(2) as pool:
