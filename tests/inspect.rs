@@ -84,7 +84,7 @@ fn a_bad_file_is_exit_code_2_with_the_reason_and_the_offset() {
     let bad = directory.path().join("bad");
     for (content, reason) in [
         (&b"\x1f\x8b no dump"[..], "offset 0"),
-        (b"KDUMP   ", "makedumpfile -E"),
+        (b"KDUMP   ", "offset 0x0"),
         (&std::fs::read(&path).unwrap()[..100], "offset 0x40"),
         (b"\x7fELF\x02\x01\x01", "truncated"),
     ] {

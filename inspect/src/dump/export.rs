@@ -9,9 +9,9 @@ use std::os::unix::fs::FileExt;
 use std::path::Path;
 
 use super::elf::{ET_CORE, HEADER_SIZE, MAGIC, PROGRAM_HEADER_SIZE, PT_LOAD, PT_NOTE};
-use super::notes::{NT_PRSTATUS, append, prstatus};
+use super::notes::{NT_PRSTATUS, append, prstatus, qemu};
 use super::sparse::{CopyError, PAGE, copy_range};
-use super::{Dump, DumpError};
+use super::{Arch, Dump, DumpError};
 
 const PF_RWX: u32 = 7;
 
@@ -61,12 +61,18 @@ fn write_to(file: &File, dump: &Dump, notes: &VmcoreNotes) -> Result<u64, CopyEr
 }
 
 /// One `NT_PRSTATUS` a vCPU, in their order, then VMCOREINFO. Readers take the n-th for CPU n, so a vCPU
-/// that never started has one, too.
+/// that never started has one, too. crash believes those registers of all CPUs only where there are `QEMU` notes;
+/// otherwise it does so of the one that panicked, and guesses where the others are.
 pub(super) fn all_notes(dump: &Dump, notes: &VmcoreNotes) -> Vec<u8> {
     let mut bytes = Vec::new();
     for (registers, pid) in dump.cpus.iter().zip(1..) {
         let content = prstatus(dump.arch, registers, pid);
         append(&mut bytes, "CORE", NT_PRSTATUS, &content);
+    }
+    if dump.arch == Arch::X86_64 {
+        for registers in &dump.cpus {
+            append(&mut bytes, "QEMU", 0, &qemu(registers));
+        }
     }
     append(&mut bytes, "VMCOREINFO", 0, notes.vmcoreinfo.as_bytes());
     bytes

@@ -127,6 +127,31 @@ const QEMU_SEGMENT_SIZE: usize = 24;
 /// CR0 to CR4, after ten segments.
 const QEMU_CONTROL_AT: usize = QEMU_SEGMENTS_AT + 10 * QEMU_SEGMENT_SIZE;
 
+/// Bytes of `struct QEMUCPUState`, which ends with the base of GS that user mode has. Also its version.
+const QEMU_SIZE: u32 = 440;
+const QEMU_VERSION: u32 = 1;
+
+/// A `QEMU` note's content. Registers that are not known are zero.
+pub(super) fn qemu(registers: &Registers) -> Vec<u8> {
+    let mut content = vec![0; QEMU_SIZE as usize];
+    let mut put = |at: usize, bytes: &[u8]| content[at..at + bytes.len()].copy_from_slice(bytes);
+    let value = |name: &str| registers.get(name).unwrap_or_default();
+    put(0, &QEMU_VERSION.to_le_bytes());
+    put(4, &QEMU_SIZE.to_le_bytes());
+    for (index, name) in QEMU_GENERAL.iter().enumerate() {
+        put(8 + 8 * index, &value(name).to_le_bytes());
+    }
+    for (index, name) in QEMU_SEGMENTS.iter().enumerate() {
+        let at = QEMU_SEGMENTS_AT + QEMU_SEGMENT_SIZE * index;
+        put(at, &value(name).to_le_bytes()[..4]);
+        put(at + 16, &value(&format!("{name}_base")).to_le_bytes());
+    }
+    for number in [0, 2, 3, 4] {
+        put(QEMU_CONTROL_AT + 8 * number, &value(&format!("cr{number}")).to_le_bytes());
+    }
+    content
+}
+
 /// Registers in QEMU's own note, which knows the control registers.
 pub(super) fn qemu_registers(content: &[u8]) -> Option<Registers> {
     let mut registers = Registers::default();
@@ -169,6 +194,18 @@ mod tests {
         append(&mut bytes, "CORE", 1, b"1234");
         bytes[4..8].copy_from_slice(&u32::MAX.to_le_bytes());
         assert_eq!(parse(&bytes).count(), 0);
+    }
+
+    #[test]
+    fn registers_survive_a_note_of_qemu() {
+        let names = ["rax", "rip", "rflags", "cs", "gs_base", "cr0", "cr2", "cr3", "cr4"];
+        let registers: Registers = names.into_iter().zip(1..).collect();
+        let content = qemu(&registers);
+        assert_eq!(content.len(), 440);
+        let back = qemu_registers(&content).unwrap();
+        for (name, value) in registers.iter() {
+            assert_eq!(back.get(name), Some(value), "{name}");
+        }
     }
 
     #[test]

@@ -16,6 +16,11 @@ pub trait PhysicalMemory: Send + Sync + Debug {
     /// The ranges of RAM, ascending and disjoint.
     fn ranges(&self) -> &[Range<u64>];
 
+    /// What must be known of this memory beside what is in it.
+    fn caveat(&self) -> Option<String> {
+        None
+    }
+
     /// The next range of RAM at or after `from` that may hold anything but zeros.
     fn next_data(&self, from: u64) -> Option<Range<u64>> {
         let range = self.ranges().iter().find(|range| from < range.end)?;

@@ -1,6 +1,7 @@
 //! Where the stack of a sleeping task is.
 
 use std::collections::HashSet;
+use std::iter::once;
 use std::ops::Range;
 
 use crate::kernel::{Error, Kernel};
@@ -41,7 +42,7 @@ impl Kernel {
     /// The kernel addresses on a sleeping task's stack, each once.
     pub(crate) fn stack_words(&self, task: u64) -> Result<Vec<u64>, Error> {
         let stack = self.sleeping_stack(task)?;
-        Ok(self.addresses_in(&[stack.pointer..stack.end]))
+        Ok(self.addresses_in(once(stack.pointer..stack.end)))
     }
 
     /// The same for a task that runs on `cpu`. The CPU may be on an interrupt's stack; what it was doing before
@@ -53,22 +54,23 @@ impl Kernel {
         let registers = self.dump().cpus.get(crate::bytes::index(cpu));
         let pointer = registers.and_then(|it| it.get("rsp").or_else(|| it.get("sp")));
         Ok(match pointer {
-            Some(pointer) if own.contains(&pointer) => self.addresses_in(&[pointer..own.end]),
+            Some(pointer) if own.contains(&pointer) => self.addresses_in(once(pointer..own.end)),
             Some(pointer) => {
                 let other = pointer..pointer.saturating_add(1).next_multiple_of(DEFAULT_STACK);
-                self.addresses_in(&[other, own])
+                self.addresses_in([other, own])
             }
-            None => self.addresses_in(&[own]),
+            None => self.addresses_in(once(own)),
         })
     }
 
-    fn addresses_in(&self, stacks: &[Range<u64>]) -> Vec<u64> {
+    fn addresses_in(&self, stacks: impl IntoIterator<Item = Range<u64>>) -> Vec<u64> {
         let mut seen = HashSet::new();
         let mut addresses = Vec::new();
         for stack in stacks {
-            let bytes = self.space().image(stack.clone());
+            let bytes = self.space().image(stack);
             let words = bytes.chunks_exact(8).map(crate::bytes::unsigned);
-            let is_new = |word: &u64| word >> 63 != 0 && word % 8 == 0 && seen.insert(*word);
+            let is_new =
+                |word: &u64| word >> 63 != 0 && word.is_multiple_of(8) && seen.insert(*word);
             addresses.extend(words.filter(is_new));
         }
         addresses

@@ -1,5 +1,6 @@
 //! Finds and opens what is to be inspected.
 
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use inspect::Kernel;
@@ -21,6 +22,10 @@ pub fn attach(path: &Path) -> Result<Kernel, Failure> {
     let usage = |error: &dyn std::error::Error| Failure::new(Exit::Usage, error);
     let path = resolve(path)?;
     let dump = inspect::dump::open(&path).map_err(|error| usage(&error))?;
+    if let Some(caveat) = dump.memory.caveat() {
+        // Standard error may be closed; what was asked for is shown all the same.
+        let _ = writeln!(io::stderr(), "kharness: `{}`: {caveat}", path.display());
+    }
     Kernel::attach(dump)
         .map_err(|error| Failure::new(Exit::Usage, format!("`{}`: {error}", path.display())))
 }

@@ -1,11 +1,14 @@
 //! What inspection reads against what the guest said, subsystem by subsystem.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+use std::process::Command;
 
 use serde_json::Value;
 
+use super::memory;
 use super::told::{Told, items};
-use crate::bench::text;
+use crate::bench::{KHARNESS, text};
 
 /// Everything that can be compared is the same.
 pub fn same(told: &Told) {
@@ -13,12 +16,14 @@ pub fn same(told: &Told) {
     same_modules(told);
     same_log(told);
     same_stacks(told);
-    plausible_slabs(told);
+    memory::same(told);
+    same_run_queues(told);
     same_sysctls(told);
     same_maps(told);
     same_timers(told);
     same_lock_classes(told);
     the_vmcore_says_the_same(told);
+    the_compressed_dump_says_the_same(told);
 }
 
 /// Kernel threads come and go with the work there is; all others are the same.
@@ -104,17 +109,25 @@ fn same_stacks(told: &Told) {
     assert!(differing.len() * 10 <= compared, "{} of {compared}: {differing:#?}", differing.len());
 }
 
-/// slabinfo counts objects on free lists as active, so it is an upper bound; and there is one
-/// `task_struct` at least for every task.
-fn plausible_slabs(told: &Told) {
-    let seen: BTreeMap<String, u64> = told
-        .items(&["slabs"])
+/// Switches of each CPU go up until the guest stops, but not by much.
+fn same_run_queues(told: &Told) {
+    let queues = told.items(&["runqueues"]);
+    let said = told.lines("SWITCHES");
+    let counts: Vec<u64> = said
         .iter()
-        .map(|cache| (text(cache, "name").to_owned(), cache["live"].as_u64().unwrap()))
+        .filter(|line| line.contains("nr_switches"))
+        .map(|line| line.rsplit(' ').next().unwrap().parse().unwrap())
         .collect();
-    let tasks = told.items(&["tasks"]).len() as u64;
-    assert!((tasks - 2..tasks + 40).contains(&seen["task_struct"]), "{tasks} tasks, {seen:?}");
-    assert!(told.lines("SLAB").iter().filter(|line| !line.starts_with('#')).count() > 50);
+    assert_eq!(counts.len(), said.iter().filter(|line| line.starts_with("cpu#")).count());
+    // A kernel without CONFIG_SCHED_DEBUG says nothing.
+    assert!(counts.is_empty() || counts.len() == queues.len(), "{said:?}");
+    for (queue, said) in queues.iter().zip(counts) {
+        let seen = queue["nr_switches"].as_u64().unwrap();
+        assert!((said..said + 3000).contains(&seen), "{said} switches, then {queue}");
+    }
+    println!("{} of {} run queues say how often they switched", said.len() / 2, queues.len());
+    let idle = |queue: &Value| queue["current_pid"] == 0;
+    assert!(queues.iter().all(|queue| idle(queue) == (queue["nr_running"] == 0)), "{queues:#?}");
 }
 
 fn the_vmcore_says_the_same(told: &Told) {
@@ -125,6 +138,18 @@ fn the_vmcore_says_the_same(told: &Told) {
         told.items(&["tasks"]).iter().map(|task| format!("{:?}", comm(task))).collect();
     let differing: Vec<_> = from_dump.symmetric_difference(&from_snapshot).collect();
     assert!(differing.len() <= 4, "{differing:?}");
+}
+
+/// Everything that is read from a compressed dump is what the snapshot has that it is made of.
+fn the_compressed_dump_says_the_same(told: &Told) {
+    let packed = told.packed();
+    for view in ["tasks", "slabs", "dmesg", "stack", "zones", "modules", "locks"] {
+        let of = |path: &Path| {
+            let output = Command::new(KHARNESS).arg("inspect").arg(path).arg(view).output();
+            String::from_utf8(output.unwrap().stdout).unwrap()
+        };
+        assert_eq!(of(&packed), of(&told.snapshot()), "{view}");
+    }
 }
 
 /// Every value that is said to be what `/proc/sys` shows is that, but for those that change by themselves.

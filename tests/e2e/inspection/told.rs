@@ -20,7 +20,7 @@ steps:
         sed "s/^/STACK ${p#/proc/} /" $p/stack
       done
       sed 's/^/MODULE /' /proc/modules
-      sed 's/^/SLAB /' /proc/slabinfo
+      mount -t debugfs d /sys/kernel/debug 2>/dev/null || true
       echo "RELEASE $(uname -r)"
       echo "TAINTED $(cat /proc/sys/kernel/tainted)"
       [ -e /proc/lockdep ] && sed 's/^/LOCKDEP /' /proc/lockdep
@@ -30,6 +30,10 @@ steps:
       grep '^ #' /proc/timer_list | sed 's/^/TIMER /'
       grep -r . /proc/sys 2>/dev/null | sed 's/^/SYSCTL /'
       dmesg | sed 's/^/LOG /'
+      grep -E '^Node|^ +managed' /proc/zoneinfo | sed 's/^/MANAGED /'
+      sed 's/^/BUDDY /' /proc/buddyinfo
+      sed 's/^/SLAB /' /proc/slabinfo
+      grep -E '^cpu#|nr_switches' /sys/kernel/debug/sched/debug | sed 's/^/SWITCHES /' || true
   - snapshot: now
   - dump: now
 expect:
@@ -90,6 +94,16 @@ impl Told {
 
     pub fn vmcore(&self) -> PathBuf {
         self.bench.run_dir().join("says/now.vmcore")
+    }
+
+    /// The snapshot as a compressed kdump file, written by the command.
+    pub fn packed(&self) -> PathBuf {
+        let path = self.bench.run_dir().join("packed.vmcore");
+        let mut export = Command::new(KHARNESS);
+        export.args(["snapshot", "export", "--format", "kdump", "-o"]).arg(&path);
+        let output = export.arg(self.snapshot()).output().unwrap();
+        assert!(output.status.success(), "{output:?}");
+        path
     }
 
     /// The rest of every line that begins with `word`.

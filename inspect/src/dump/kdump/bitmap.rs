@@ -72,7 +72,7 @@ impl Bitmap {
         let skip = if set { 0 } else { u8::MAX };
         let mut page = page;
         while let Some(byte) = self.bits.get(crate::bytes::index(page / 8)) {
-            if page % 8 == 0 && *byte == skip {
+            if page.is_multiple_of(8) && *byte == skip {
                 page += 8;
             } else if self.has(page) == set {
                 return Some(page);

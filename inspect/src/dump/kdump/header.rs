@@ -36,8 +36,32 @@ const BLOCKS: Range<u64> = 4096..65537;
 /// Both bitmaps together; enough for 4 TiB in pages of 4 KiB.
 const MAX_BITMAPS: u64 = 256 << 20;
 const MAX_NOTES: u64 = 64 << 20;
-/// `DL_EXCLUDE_ZERO` of the dump level.
-const WITHOUT_ZEROS: u32 = 1;
+
+/// Which pages were left out: one bit a kind, the lowest for those of zeros, the others for what looked like
+/// cache, private cache, a process's, and free (makedumpfile's `DL_EXCLUDE_*`).
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Level(u32);
+
+impl Level {
+    const ZEROS: u32 = 1;
+
+    /// Whether a page that is not in the file may have been one of zeros.
+    pub(super) fn zeros(self) -> bool {
+        self.0 & Self::ZEROS != 0
+    }
+
+    /// What a reader must know where others were left out, too.
+    pub(super) fn caveat(self) -> Option<String> {
+        (self.0 & !Self::ZEROS != 0).then(|| {
+            let level = self.0;
+            let read = if self.zeros() { "are read as zeros" } else { "cannot be read" };
+            format!(
+                "pages were left out of this dump (level {level}), and {read}; a makedumpfile that does \
+                 not know the kernel leaves out too many: `-d 1` keeps all but those of zeros"
+            )
+        })
+    }
+}
 
 /// Where the parts of a kdump file are, and what it says beside the bytes of memory.
 #[derive(Debug)]
@@ -50,8 +74,8 @@ pub(super) struct Header {
     /// Offset of the two bitmaps in the file, and bytes of each.
     pub bitmaps: u64,
     pub bitmap_length: u64,
-    /// Whether pages of zeros were left out.
-    pub without_zeros: bool,
+    /// What was left out.
+    pub level: Level,
 }
 
 impl Header {
@@ -117,7 +141,7 @@ impl KdumpFile<'_> {
             pages,
             bitmaps,
             bitmap_length,
-            without_zeros: u32_at(&sub, sub::LEVEL).unwrap_or_default() & WITHOUT_ZEROS != 0,
+            level: Level(u32_at(&sub, sub::LEVEL).unwrap_or_default()),
         })
     }
 
@@ -125,7 +149,7 @@ impl KdumpFile<'_> {
     fn bitmap_length(&self, block: u64, blocks: u64, start: u64) -> Result<u64, DumpError> {
         let both = block * blocks;
         let fits = start.checked_add(both).is_some_and(|end| end <= self.source.length());
-        if blocks == 0 || blocks % 2 != 0 || both > MAX_BITMAPS || !fits {
+        if blocks == 0 || !blocks.is_multiple_of(2) || both > MAX_BITMAPS || !fits {
             let reason =
                 format!("bitmaps of {blocks} blocks, in a file of {} bytes", self.source.length());
             return Err(self.error(at::BITMAP_BLOCKS as u64, reason));

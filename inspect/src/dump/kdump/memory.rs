@@ -9,7 +9,7 @@ use super::super::{Dump, DumpError};
 use super::DESCRIPTOR;
 use super::bitmap::Bitmap;
 use super::codec::unpack;
-use super::header::KdumpFile;
+use super::header::{KdumpFile, Level};
 use crate::bytes::{u32_at, u64_at};
 use crate::memory::{ByteSource, FileSource, MemoryError, PhysicalMemory};
 
@@ -27,7 +27,7 @@ struct KdumpMemory {
     in_file: Bitmap,
     ranges: Vec<Range<u64>>,
     descriptors: u64,
-    without_zeros: bool,
+    level: Level,
     kept: Mutex<Vec<Kept>>,
 }
 
@@ -59,7 +59,7 @@ pub(in super::super) fn open(path: &Path, source: FileSource) -> Result<Dump, Du
         block,
         in_file,
         descriptors,
-        without_zeros: header.without_zeros,
+        level: header.level,
         kept: Mutex::new(vec![None; crate::bytes::index(KEPT)]),
         source,
     };
@@ -79,7 +79,7 @@ impl KdumpMemory {
         let number = address / self.block;
         if !self.in_file.has(number) {
             let hole = MemoryError::LeftOut { address };
-            return if self.without_zeros { Ok(None) } else { Err(hole) };
+            return if self.level.zeros() { Ok(None) } else { Err(hole) };
         }
         let descriptor = self.descriptor(number)?;
         let slot = crate::bytes::index((descriptor.offset ^ descriptor.offset >> 12) % KEPT);
@@ -154,6 +154,10 @@ impl PhysicalMemory for KdumpMemory {
 
     fn ranges(&self) -> &[Range<u64>] {
         &self.ranges
+    }
+
+    fn caveat(&self) -> Option<String> {
+        self.level.caveat()
     }
 
     fn next_data(&self, from: u64) -> Option<Range<u64>> {
