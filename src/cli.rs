@@ -6,7 +6,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::commands::{
     bisect, check, completions, debug, doctor, explain, gate, history, inspect, kernel, list,
-    merge, module, report, run, schema, shell, snapshot, submit, triage,
+    merge, module, replay, report, run, schema, shell, snapshot, submit, triage,
 };
 use crate::error::Failure;
 use crate::exit::Exit;
@@ -100,6 +100,8 @@ pub enum Command {
     Module(module::Args),
     /// Run a scenario and stop its guest for gdb: at boot, at a step, or at a kernel report
     Debug(Box<debug::Args>),
+    /// Do a test that `run --record` recorded again, to the instruction, with gdb or without
+    Replay(replay::Args),
     /// Boot a kernel, or the guest of a scenario, and give a shell in it
     Shell(Box<shell::Args>),
     /// Say what on this host is right, what is wrong, and what to do about it
@@ -133,6 +135,7 @@ impl Command {
             Self::Kernel(args) => kernel::run(&args, global),
             Self::Module(args) => module::run(&args, global),
             Self::Debug(args) => debug::run(*args, global),
+            Self::Replay(args) => replay::run(&args, global),
             Self::Shell(args) => shell::run(*args, global),
             Self::Doctor(args) => doctor::run(&args),
             Self::Schema(args) => schema::run(&args),

@@ -12,9 +12,11 @@ mod host;
 mod memory;
 mod output;
 mod plan;
+mod recording;
 mod report;
 mod results;
 mod run;
+mod saved_boot;
 mod scenario;
 mod submit;
 mod suite;
@@ -27,6 +29,7 @@ use std::process::ExitCode;
 use clap::Parser;
 
 fn main() -> ExitCode {
+    vmm::share_arenas();
     let cli = cli::Cli::parse();
     match cli.command.run(&cli.global) {
         Ok(exit) => exit.into(),

@@ -13,6 +13,7 @@ pub mod kernel;
 pub mod list;
 pub mod merge;
 pub mod module;
+pub mod replay;
 pub mod report;
 pub mod run;
 pub mod schema;

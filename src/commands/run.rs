@@ -15,17 +15,20 @@ use crate::host::{Watch, load_scale};
 use crate::memory::Budget;
 use crate::output::{Files, Terminal};
 use crate::plan::{
-    Engine, Kernels, Lacking, MachineChoice, ParamOverride, Partition, PartitionChoice, hand_over,
-    lacking, override_params, plan,
+    Engine, Kernels, Lacking, MachineChoice, NoEngine, ParamOverride, Partition, PartitionChoice,
+    Test, fit_for_recording, hand_over, lacking, override_params, plan,
 };
 use crate::results::{
     Document, HostInfo, KernelInfo, RunInfo, SCHEMA, Status, TestResult, digest, stale,
 };
 use crate::run::{Debugging, interrupted, listen_for_interrupts};
+use crate::saved_boot::{SavedBoot, Target};
 use crate::scenario::discover::Selection;
 use crate::scenario::load_allowed;
 use crate::scenario::model::Backend;
-use crate::suite::{Durations, Options, Record, RunDir, Until, doubt, run_all};
+use crate::suite::{
+    Durations, Options, Record, RunDir, Until, check_one_boot, check_saved_boot, doubt, run_all,
+};
 
 /// Arguments of `kharness run`.
 #[derive(Debug, clap::Args)]
@@ -57,6 +60,15 @@ pub struct Args {
     /// Boot for each test, instead of once for all tests with the same kernel and machine
     #[arg(long)]
     no_fork: bool,
+    /// Record each guest, to do a test that failed again to the instruction (`kharness replay`): in QEMU's emulation, on one vCPU
+    #[arg(long)]
+    record: bool,
+    /// Save the booted guest in DIR, to begin with it the next time (`--from`): with one kernel and machine
+    #[arg(long, value_name = "DIR", conflicts_with_all = ["no_fork", "record", "from"])]
+    save_boot: Option<PathBuf>,
+    /// Copy the booted guest that `--save-boot` left in DIR, instead of booting
+    #[arg(long, value_name = "DIR", conflicts_with_all = ["no_fork", "record"])]
+    from: Option<PathBuf>,
     /// Delay no vCPUs, whatever the scenarios say: how often a race shows by itself
     #[arg(long)]
     no_perturb: bool,
@@ -113,6 +125,9 @@ pub struct Args {
     /// What `kharness shell` runs in place of the steps: a program, or a shell.
     #[arg(skip)]
     shell: Option<Option<Vec<String>>>,
+    /// Whether that is in a guest of no scenario.
+    #[arg(skip)]
+    is_plain_shell: bool,
 }
 
 impl Args {
@@ -130,9 +145,11 @@ impl Args {
     pub fn for_shell(mut self, program: Option<Vec<String>>, plain: &Path) -> Self {
         if self.selection.paths.is_empty() {
             self.selection.paths.push(plain.to_owned());
+            self.is_plain_shell = true;
         }
         let after = After::unrecorded();
-        Self { shell: Some(program), jobs: Some(1), no_fork: true, no_canary: true, after, ..self }
+        let no_fork = self.from.is_none();
+        Self { shell: Some(program), jobs: Some(1), no_fork, no_canary: true, after, ..self }
     }
 }
 
@@ -179,6 +196,12 @@ fn carry_out(args: &Args, global: &Global) -> Result<Exit, Failure> {
             loaded.scenario.retries = loaded.scenario.retries.max(retries);
         }
     }
+    if args.record {
+        if args.backend == Some(Backend::Kvm) {
+            return Err(usage("backend kvm records nothing: leave `--backend` out, or `--record`"));
+        }
+        fit_for_recording(&mut scenarios);
+    }
     if args.no_perturb {
         scenarios.iter_mut().for_each(|loaded| loaded.scenario.perturb = None);
     }
@@ -192,7 +215,14 @@ fn carry_out(args: &Args, global: &Global) -> Result<Exit, Failure> {
         let [loaded] = &mut scenarios[..] else { return Err(usage(one_guest(scenarios.len()))) };
         hand_over(&mut loaded.scenario, program.clone());
     }
-    let mut kernels = Kernels::new(args.kernel.clone()).map_err(harness)?;
+    let from = args.from.as_deref().map(SavedBoot::read).transpose().map_err(usage)?;
+    let mut kernel = args.kernel.clone();
+    if let (Some(from), true) = (&from, args.is_plain_shell) {
+        let identity = &from.about.identity;
+        scenarios.iter_mut().for_each(|loaded| identity.lend_to(&mut loaded.scenario.machine));
+        kernel = kernel.or_else(|| Some(identity.kernel.clone()));
+    }
+    let mut kernels = Kernels::new(kernel).map_err(harness)?;
     // Rounds take the place of what scenarios say of repetitions.
     let until = args.until();
     let repeat = if until.is_endless() { Some(1) } else { args.repeat };
@@ -203,8 +233,7 @@ fn carry_out(args: &Args, global: &Global) -> Result<Exit, Failure> {
     if args.ensure_config {
         ensure_config(&lacking(&tests))?;
     }
-    let machines = tests.iter().map(|test| &test.loaded.scenario.machine);
-    let engine = Engine::for_run(args.backend, &args.kvm_device, machines).map_err(harness)?;
+    let engine = engine(args, &tests).map_err(harness)?;
     let dir = RunDir::create(args.run_dir.as_deref(), started).map_err(harness)?;
     listen_for_interrupts()?;
 
@@ -226,13 +255,17 @@ fn carry_out(args: &Args, global: &Global) -> Result<Exit, Failure> {
     if let Some(part) = &partition {
         terminal.note("Partition", &part.to_string());
     }
+    if args.record {
+        let again = format!("kharness replay {}", dir.path.display());
+        terminal.note("Recording", &format!("each guest, on one vCPU; a failure again: {again}"));
+    }
     if until.is_endless() {
         terminal.note("Rounds", &until.to_string());
     }
     let options = Options {
         timeout_scale: args.timeout_scale,
         load_scale: load_scale(),
-        forks: !args.no_fork,
+        forks: !args.no_fork && !args.record,
         jobs: args.jobs,
         durations: Durations::of_history(args.after.history().as_deref()),
         cache: kernels.cache().root().to_owned(),
@@ -241,9 +274,16 @@ fn carry_out(args: &Args, global: &Global) -> Result<Exit, Failure> {
         clock,
         watch: Watch::start(),
         keep: Budget::new(args.keep),
+        from,
+        save_boot: args.save_boot.as_deref().map(Target::new).transpose().map_err(usage)?,
+        record: args.record,
         debug: args.debug.clone(),
         engine,
     };
+    check_saved_boot(&tests, &options).map_err(usage)?;
+    if options.save_boot.is_some() {
+        check_one_boot(&tests, &options).map_err(usage)?;
+    }
     let document = |results: Vec<TestResult>| Document {
         schema: SCHEMA,
         run: RunInfo {
@@ -261,7 +301,8 @@ fn carry_out(args: &Args, global: &Global) -> Result<Exit, Failure> {
         record.keep(result, || document(all()));
     };
     let (ran, mut results) = run_all(&tests, until, &options, &dir, &terminal, &keep);
-    if !args.no_canary {
+    // A recording is made to explain a failure, and a canary is slow to record.
+    if !args.no_canary && !args.record {
         doubt(&ran, &mut results, &options, &dir);
     }
     let document = document(results);
@@ -273,8 +314,31 @@ fn carry_out(args: &Args, global: &Global) -> Result<Exit, Failure> {
         writeln!(io::stdout())?;
     }
     let exit = args.after.carry_out(&document, &terminal, exit(&document))?;
-    let exit = exit.worst(written).worst(recorded);
+    let exit = exit.worst(written).worst(recorded).worst(saved(&options, &terminal));
     Ok(if args.bisect { for_bisect(&document, exit) } else { exit })
+}
+
+/// Tells where the booted guest was saved, or why it was not.
+fn saved(options: &Options, terminal: &Terminal) -> Exit {
+    let Some(target) = &options.save_boot else { return Exit::Good };
+    match target.outcome() {
+        Ok(()) => {
+            terminal.note("Saved", &format!("the booted guest: --from {}", target.dir().display()));
+            Exit::Good
+        }
+        Err(why) => {
+            terminal.warning("Saved", &format!("nothing: {why}"));
+            Exit::Harness
+        }
+    }
+}
+
+fn engine(args: &Args, tests: &[Test]) -> Result<Engine, NoEngine> {
+    if args.record {
+        return Engine::for_recording();
+    }
+    let machines = tests.iter().map(|test| &test.loaded.scenario.machine);
+    Engine::for_run(args.backend, &args.kvm_device, machines)
 }
 
 fn ids(results: &[TestResult]) -> Vec<String> {
@@ -314,6 +378,9 @@ fn repro_words(args: &Args) -> Vec<String> {
     }
     if args.no_fork {
         words.push("--no-fork".to_owned());
+    }
+    if args.record {
+        words.push("--record".to_owned());
     }
     if args.no_perturb {
         words.push("--no-perturb".to_owned());

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use inspect::Kernel;
-use inspect::dump::{About, save};
+use inspect::dump::{About, Registers, save};
 use vmm::Machine;
 
 use super::guest::{self, Layout};
@@ -80,6 +80,11 @@ impl Recorder {
     pub fn attach(&self, machine: &mut dyn Machine) -> Result<Kernel, String> {
         let dump = guest::dump(machine, self.layout, self.cpus, "looked at")?;
         Kernel::attach(dump).map_err(|error| error.to_string())
+    }
+
+    /// Registers of all vCPUs of a machine that is paused.
+    pub fn registers(&self, machine: &mut dyn Machine) -> Vec<Registers> {
+        guest::registers(machine, self.cpus)
     }
 
     /// The same kernel, some time after it was attached to: finding it again takes longer.

@@ -4,11 +4,11 @@ use std::path::{Path, PathBuf};
 use std::sync::mpsc::Receiver;
 
 use vmm::kvm::{KvmError, Probe};
-use vmm::qemu::{Accel, QemuError};
-use vmm::{Config, Event, Machine, Model, Saved};
+use vmm::qemu::{Accel, QemuError, Recording};
+use vmm::{Config, Event, Machine, Saved};
 
 use super::emulator;
-use crate::scenario::model::{Arch, Backend, Machine as Asked, Scenario};
+use crate::scenario::model::{Arch, Backend, Machine as Asked};
 
 /// What boots guests.
 #[derive(Debug, Clone)]
@@ -65,9 +65,13 @@ impl Engine {
     fn of(wanted: Backend, probe: Probe) -> Result<Self, NoEngine> {
         let kind = match (&probe, wanted) {
             (Probe::Full, Backend::Auto | Backend::Kvm) => Kind::Kvm,
-            (Probe::Full, Backend::Qemu) => Kind::Qemu { program: pc()?, accel: Accel::Kvm },
+            (Probe::Full, Backend::Qemu) => {
+                Kind::Qemu { program: emulator::of_pcs()?, accel: Accel::Kvm }
+            }
             (_, Backend::Kvm) => return Err(NoEngine::Kvm(probe.to_string())),
-            (_, Backend::Auto | Backend::Qemu) => Kind::Qemu { program: pc()?, accel: Accel::Tcg },
+            (_, Backend::Auto | Backend::Qemu) => {
+                Kind::Qemu { program: emulator::of_pcs()?, accel: Accel::Tcg }
+            }
         };
         let reason = match kind {
             Kind::Qemu { accel: Accel::Tcg, .. } => format!("emulation, because {probe}"),
@@ -105,7 +109,7 @@ impl Engine {
             return self.emulated(machine);
         }
         if machine.nested {
-            let kind = Kind::Qemu { program: pc()?, accel: Accel::Tcg };
+            let kind = Kind::Qemu { program: emulator::of_pcs()?, accel: Accel::Tcg };
             let reason = "emulation, because the guest has a KVM of its own".into();
             return Ok(Self { kind, reason, ..self.clone() });
         }
@@ -126,21 +130,20 @@ impl Engine {
         Ok(Self { kind, reason, ..self.clone() })
     }
 
+    /// The QEMU that runs its machines, if one does.
+    pub fn program(&self) -> Option<&Path> {
+        match &self.kind {
+            Kind::Kvm => None,
+            Kind::Qemu { program, .. } => Some(program),
+        }
+    }
+
     /// The backend that its machines are.
     pub fn backend(&self) -> vmm::Backend {
         match self.kind {
             Kind::Kvm => vmm::Backend::Kvm,
             Kind::Qemu { accel, .. } => accel.backend(),
         }
-    }
-
-    /// Why `scenario` cannot run on its machines, if that is so.
-    pub fn unmet(&self, scenario: &Scenario) -> Option<String> {
-        let backend = self.for_machine(&scenario.machine).ok()?.backend();
-        let delays = scenario.perturb.is_some() && backend == vmm::Backend::Kvm;
-        delays.then(|| {
-            format!("it delays single vCPUs, which machines of the backend {backend} cannot")
-        })
     }
 
     /// Starts a copy of a saved machine that was booted from `config` here.
@@ -164,6 +167,35 @@ impl Engine {
         }
     }
 
+    /// The engine that records what its machines do.
+    ///
+    /// # Errors
+    /// When there is no QEMU.
+    pub fn for_recording() -> Result<Self, NoEngine> {
+        let kind = Kind::Qemu { program: emulator::of_pcs()?, accel: Accel::Tcg };
+        let reason = "emulation, because only that can be recorded".to_owned();
+        let probe = Probe::None { reason: "it was not tried".into() };
+        Ok(Self { kind, reason, probe, insists: true })
+    }
+
+    /// Boots a machine and records what it does.
+    ///
+    /// # Errors
+    /// When this is no engine for that, or the host refuses.
+    pub fn record(
+        &self,
+        config: &Config,
+        recording: &Recording,
+    ) -> Result<(Box<dyn Machine>, Receiver<Event>), BootError> {
+        match &self.kind {
+            Kind::Qemu { program, accel: Accel::Tcg } => {
+                let (machine, events) = vmm::qemu::record(program, config, recording)?;
+                Ok((Box::new(machine), events))
+            }
+            _ => Err(QemuError::NotRecorded.into()),
+        }
+    }
+
     /// Boots a machine.
     ///
     /// # Errors
@@ -180,9 +212,4 @@ impl Engine {
             }
         }
     }
-}
-
-/// QEMU for guests of this host's kind.
-fn pc() -> Result<PathBuf, QemuError> {
-    emulator::find(Arch::X86_64, Model::Pc)
 }

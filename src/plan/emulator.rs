@@ -57,12 +57,24 @@ fn on_path(program: &str) -> impl Iterator<Item = PathBuf> {
     found.into_iter().filter(|candidate| candidate.is_file())
 }
 
+/// QEMU for guests of this host's kind.
+///
+/// # Errors
+/// When there is none; the message tells what to install.
+pub fn of_pcs() -> Result<PathBuf, QemuError> {
+    find(Arch::X86_64, Model::Pc)
+}
+
+/// What `program` says of its version; nothing where it cannot be asked.
+pub fn banner(program: &Path) -> String {
+    let output = Command::new(program).arg("--version").output();
+    let text = output.map(|output| output.stdout).unwrap_or_default();
+    String::from_utf8_lossy(&text).lines().next().unwrap_or_default().to_owned()
+}
+
 /// Its version, asked for once in a run.
 fn version(program: &Path) -> Option<Version> {
     static KNOWN: Mutex<BTreeMap<PathBuf, Option<Version>>> = Mutex::new(BTreeMap::new());
     let mut known = KNOWN.lock().unwrap_or_else(PoisonError::into_inner);
-    *known.entry(program.to_owned()).or_insert_with(|| {
-        let output = Command::new(program).arg("--version").output().ok()?;
-        Version::parse(&String::from_utf8_lossy(&output.stdout))
-    })
+    *known.entry(program.to_owned()).or_insert_with(|| Version::parse(&banner(program)))
 }

@@ -4,6 +4,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use agent_protocol::{Message, Op, Outcome, VERSION};
 
+use super::counters::Counters;
 use super::debugger::At;
 use super::halt::{Halt, Liveness, Phase};
 use super::observation::{Boot, StepRun};
@@ -26,6 +27,8 @@ pub struct Past {
     pub boot: Boot,
     /// Its steps, those of the base among them done.
     pub steps: Vec<StepRun>,
+    /// Its counters after that.
+    pub before: Option<Counters>,
     /// The first number of a request that the agent has not seen.
     pub next_id: u64,
 }
@@ -125,9 +128,13 @@ fn woken(session: &mut Session, boot: Boot, outcome: Outcome) -> Option<Boot> {
     Some(Boot { after: session.elapsed(), ..boot })
 }
 
-/// Waits until the console has been silent for `silence`, up to the session's patience.
-pub fn await_silence(session: &mut Session, silence: Duration, mut note: impl FnMut(Message)) {
-    let start = Instant::now();
+/// Waits until the console has been silent for `silence` after `start`, up to the session's patience.
+pub fn await_silence(
+    session: &mut Session,
+    silence: Duration,
+    start: Instant,
+    mut note: impl FnMut(Message),
+) {
     let deadline = start + session.limits().grace;
     while Instant::now() < deadline {
         let silent = session.since_output().min(start.elapsed());

@@ -63,6 +63,18 @@ pub struct Console {
     pub bytes: u64,
 }
 
+impl Recording {
+    /// What a guest printed while it booted, before any step.
+    pub fn of_boot(bytes: Vec<u8>) -> Self {
+        Self { bytes, expected: Vec::new() }
+    }
+
+    /// All of it.
+    pub fn bytes(&self) -> &[u8] {
+        &self.bytes
+    }
+}
+
 impl Console {
     /// A console whose bytes go to `path`.
     pub fn create(path: &Path) -> io::Result<Self> {

@@ -83,15 +83,20 @@ impl Debugger {
             At::Report => "after a kernel report".into(),
             At::Step(id) => format!("before step {id}"),
         };
-        let target = format!("target remote {}", self.socket.display());
-        let symbols = self.symbols.display().to_string();
-        let words = ["gdb", "-ex", &target, &symbols];
-        let command = shlex::try_join(words).unwrap_or_else(|_| words.join(" "));
+        let command = gdb_command(&self.socket, &self.symbols);
         format!(
             "The guest has stopped {place}. In another terminal:\n\n    {command}\n\n\
              `continue` runs the scenario on, `detach` without the debugger, `kill` ends it."
         )
     }
+}
+
+/// The command, for a shell, that debugs a guest on `socket` whose kernel has its symbols in the file `symbols`.
+pub fn gdb_command(socket: &Path, symbols: &Path) -> String {
+    let target = format!("target remote {}", socket.display());
+    let symbols = symbols.display().to_string();
+    let words = ["gdb", "-ex", &target, &symbols];
+    shlex::try_join(words).unwrap_or_else(|_| words.join(" "))
 }
 
 #[cfg(test)]

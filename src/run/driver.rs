@@ -4,12 +4,13 @@ use std::collections::HashMap;
 use std::fmt;
 use std::time::{Duration, Instant};
 
-use agent_protocol::{Ended, Failure, Message, Op, Outcome, Sample, Stream};
+use agent_protocol::{Ended, Failure, Message, Op, Outcome, Stream};
 use vmm::Stop;
 
 use super::action::{kind, operations};
 use super::boot::{Origin, Past, await_agent, await_silence, set_clock, wake_agent};
 use super::console::Console;
+use super::counters::Counters;
 use super::debugger::At;
 use super::halt::{Halt, Liveness, Phase};
 use super::ktap;
@@ -69,7 +70,9 @@ pub fn drive(
     on_stage(Stage::Booting);
     if driver.come_up(origin, scenario) {
         if driver.base_steps(scenario, on_stage) {
-            driver.before = driver.sample();
+            if driver.before.is_none() {
+                driver.before = driver.sample();
+            }
             let perturbation = driver.perturb(scenario.perturb);
             driver.own_steps(scenario, on_stage);
             drop(perturbation);
@@ -95,8 +98,8 @@ pub(super) struct Driver {
     pub(super) checkpoints: Checkpoints,
     /// Whether an expectation of the whole scenario speaks of memory.
     pub(super) end_matters: bool,
-    before: Option<Sample>,
-    after: Option<Sample>,
+    before: Option<Counters>,
+    after: Option<Counters>,
     /// Index of the step whose program a request started, for its output.
     owners: HashMap<u64, usize>,
     /// The request that spawned the program of a step.
@@ -149,12 +152,15 @@ impl Driver {
     }
 
     /// What was done so far, for copies of the guest.
-    pub(super) fn past(&self, boot: Boot) -> Past {
-        Past { boot, steps: self.steps.clone(), next_id: self.session.next_id() }
+    pub(super) fn past(&mut self, boot: Boot) -> Past {
+        // A copy's counters begin where these are, and asking for them takes long where their code is new to an emulator.
+        let before = self.sample();
+        Past { boot, steps: self.steps.clone(), before, next_id: self.session.next_id() }
     }
 
     fn go_on_from(&mut self, past: &Past) {
         self.session.go_on_from(past.next_id);
+        self.before.clone_from(&past.before);
         for (step, done) in self.steps.iter_mut().zip(&past.steps) {
             // Siblings have the same base, and steps of their own.
             if step.id == done.id && done.status == StepStatus::Done {
@@ -467,11 +473,11 @@ impl Driver {
         self.session.give_up(Halt::Timeout { phase: Phase::Step, limit, state });
     }
 
-    fn sample(&mut self) -> Option<Sample> {
+    fn sample(&mut self) -> Option<Counters> {
         let request = self.session.request(None, Op::Sample);
         let deadline = Instant::now() + self.session.limits().grace;
         match self.answer(request, deadline) {
-            Ok(Outcome::Sample(sample)) => Some(sample),
+            Ok(Outcome::Sample(sample)) => Some(sample.into()),
             _ => None,
         }
     }
@@ -481,9 +487,8 @@ impl Driver {
         if self.session.halt().is_some() {
             return;
         }
-        self.settle();
+        self.after = self.settled();
         self.remember_end();
-        self.after = self.sample();
         self.switched_off = true;
         if self.is_copy {
             return;
@@ -508,10 +513,20 @@ impl Driver {
         }
     }
 
-    pub(super) fn settle(&mut self) {
+    /// Waits for silence; the counters at the end of it, which are asked for meanwhile. They count if nothing came after them.
+    fn settled(&mut self) -> Option<Counters> {
+        let start = Instant::now();
+        let counters = self.sample();
+        let printed = self.session.console.bytes;
+        self.settle(start);
+        if self.session.console.bytes == printed { counters } else { self.sample() }
+    }
+
+    /// Waits until the console has been silent for a while after `start`.
+    pub(super) fn settle(&mut self, start: Instant) {
         let silence = self.session.limits().scaled(SETTLE);
         let mut messages = Vec::new();
-        await_silence(&mut self.session, silence, |message| messages.push(message));
+        await_silence(&mut self.session, silence, start, |message| messages.push(message));
         messages.into_iter().for_each(|message| self.note(message));
     }
 

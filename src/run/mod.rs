@@ -3,6 +3,7 @@
 mod action;
 mod boot;
 mod console;
+mod counters;
 mod debugger;
 mod driver;
 mod halt;
@@ -18,15 +19,16 @@ mod remember;
 mod session;
 mod template;
 
-pub use boot::Origin;
-pub use console::{Console, Line, Seen};
-pub use debugger::{At, Debugging};
+pub use boot::{Origin, Past};
+pub use console::{Console, Line, Recording, Seen};
+pub use counters::Counters;
+pub use debugger::{At, Debugging, gdb_command};
 pub use driver::{OnStage, Stage, drive};
 pub use halt::Halt;
 pub use interrupt::{listen as listen_for_interrupts, pressed as interrupted};
 pub use ktap::Ktap;
 pub use limits::{Limits, scale_of};
-pub use observation::{Observation, StepRun};
+pub use observation::{Boot, Observation, StepRun};
 pub use remember::speaks_of_memory;
 pub use session::Session;
 pub use template::{Template, freeze};

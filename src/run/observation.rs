@@ -2,9 +2,10 @@
 
 use std::time::Duration;
 
-use agent_protocol::{Ended, Sample};
+use agent_protocol::Ended;
 
 use super::console::Console;
+use super::counters::Counters;
 use super::halt::Halt;
 use super::ktap::Ktap;
 use crate::memory::{Lost, Memory};
@@ -23,9 +24,9 @@ pub struct Observation {
     /// Modules made of tests that were loaded: each must have results.
     pub suites: Vec<String>,
     /// Counters before the first step.
-    pub before: Option<Sample>,
+    pub before: Option<Counters>,
     /// Counters after the last step; absent when the guest did not live that long.
-    pub after: Option<Sample>,
+    pub after: Option<Counters>,
     /// What the machine counted of itself, by name; nothing where it does not count.
     pub counted: Vec<(String, f64)>,
     /// Why the guest was not driven any further; absent after an orderly end.

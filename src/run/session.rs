@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use agent_protocol::{Framing, LineBuffer, Message, Op, Request, encode};
 use inspect::Kernel;
+use inspect::dump::Registers;
 use vmm::{Event, HoldCpus, Machine, Saved, Stop};
 
 use super::console::Console;
@@ -360,13 +361,14 @@ impl Session {
         self.machine.holder()
     }
 
-    /// Pauses the guest and saves it, for copies to go on from here. It does not run again.
+    /// Pauses the guest and saves it, with its registers for who looks into it, for copies to go on from here. It does not run again.
     ///
     /// # Errors
     /// When the machine cannot be paused or saved.
-    pub fn save_machine(&mut self) -> io::Result<Saved> {
+    pub fn save_machine(&mut self) -> io::Result<(Vec<Registers>, Saved)> {
         self.machine.pause()?;
-        self.machine.save()
+        let registers = self.recorder.registers(&mut *self.machine);
+        Ok((registers, self.machine.save()?))
     }
 
     /// Ends the guest and keeps what it said last.

@@ -1,5 +1,8 @@
 //! A guest that is booted once and copied for each test.
 
+use std::time::Instant;
+
+use inspect::dump::Registers;
 use vmm::Saved;
 
 use super::boot::{Past, await_agent};
@@ -13,6 +16,8 @@ use crate::scenario::model::Scenario;
 pub struct Template {
     /// The guest, which was asked for nothing but the steps of the base.
     pub saved: Saved,
+    /// Registers of its vCPUs.
+    pub registers: Vec<Registers>,
     /// How it came up, and what it did.
     pub past: Past,
     /// What it printed until then.
@@ -31,16 +36,16 @@ pub fn freeze(session: Session, scenario: &Scenario, seed: u64) -> Result<Templa
         return Err(why(&driver.session));
     }
     // What follows right on the agent's start belongs to the boot, not to the first step of a test.
-    driver.settle();
+    driver.settle(Instant::now());
     if driver.session.halt().is_some() {
         return Err(why(&driver.session));
     }
     let past = driver.past(boot);
     let mut session = driver.session;
-    let saved = session.save_machine().map_err(|error| error.to_string())?;
+    let (registers, saved) = session.save_machine().map_err(|error| error.to_string())?;
     let (console, _, _) = session.close();
     let console = console.record().map_err(|error| error.to_string())?;
-    Ok(Template { saved, past, console })
+    Ok(Template { saved, registers, past, console })
 }
 
 fn why(session: &Session) -> String {

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use chrono::Utc;
+use vmm::Config;
 
 use super::guest::{NotBooted, Prepared};
 use super::measure::measures;
@@ -13,12 +14,13 @@ use super::places;
 use super::ready::Ready;
 use super::runner::Options;
 use super::slots::Slots;
-use super::templates::Templates;
+use super::templates::{Templates, is_copied};
 use crate::commands::inspect::describe;
 use crate::host::honest;
 use crate::memory::live::Live;
 use crate::memory::{Layout, Memory, Recorder};
-use crate::plan::Test;
+use crate::plan::{Test, emulator_banner, emulator_of_pcs};
+use crate::recording::{self, Manifest};
 use crate::results::{Attempt, Measure, Status, StepResult};
 use crate::run::{Limits, Observation, OnStage, Origin, Session, Stage, StepRun, drive};
 use crate::verdict::{Verdict, judge};
@@ -38,7 +40,7 @@ pub struct Attempted {
 }
 
 /// The files of an attempt, by their names in its directory.
-pub const FILES: [&str; 3] = ["console.log", "scenario.yaml", "snapshot"];
+pub const FILES: [&str; 4] = ["console.log", "scenario.yaml", "snapshot", "recording"];
 
 /// Where attempts are made.
 pub struct Bench<'a> {
@@ -92,13 +94,20 @@ fn looked_at(
     start: Instant,
 ) -> Attempted {
     match observed {
-        Ok(Observed { forked, mut observation, modules }) => {
+        Ok(Observed { forked, mut observation, modules, recorded }) => {
             let mut judged = judged(test, &observation, start);
             judged.attempt.forked = forked;
+            if options.from.is_some() && !forked && is_copied(test) {
+                let lacks = "it booted: the guest of `--from` does not hold all that it needs";
+                judged.attempt.warnings.push(lacks.to_owned());
+            }
             if let (Some(verdict), false) = (&mut judged.verdict, judged.attempt.status.is_good()) {
                 places::add(test, &modules, &observation.console.reports, &mut verdict.reports);
             }
             look_back(&mut judged, &mut observation.memory, options, dir);
+            if let Some(about) = recorded {
+                keep_recording(&mut judged.attempt, about, options, dir);
+            }
             judged
         }
         Err(reason) => {
@@ -128,6 +137,8 @@ struct Observed {
     observation: Observation,
     /// Files of the modules that it could load.
     modules: Vec<PathBuf>,
+    /// What there is to tell of its recording, if it was recorded.
+    recorded: Option<Manifest>,
 }
 
 fn observe(
@@ -140,6 +151,7 @@ fn observe(
     let (Prepared { scenario, spec, seed }, config, console, started) =
         ready.start(test, options)?;
     let (machine, events) = started.running;
+    let mut recorded = options.record.then(|| about(test, &config));
     let layout = Layout::of(&scenario.machine);
     let recorder = Recorder::new(dir.to_owned(), config.cpus, config.cmdline, options.keep.clone())
         .with_layout(layout);
@@ -154,7 +166,35 @@ fn observe(
     let modules = spec.modules.into_iter().flat_map(|module| module.files).collect();
     let forked = matches!(started.origin, Origin::Copy(_));
     let observation = drive(&scenario, seed, started.origin, session, on_stage);
-    Ok(Observed { forked, observation, modules })
+    if let Some(about) = &mut recorded {
+        about.duration_ms = milliseconds(started.at.elapsed());
+    }
+    Ok(Observed { forked, observation, modules, recorded })
+}
+
+/// What a recording of `test` on `config` says of itself, but for its files and how long it is.
+fn about(test: &Test, config: &Config) -> Manifest {
+    Manifest {
+        format: Manifest::FORMAT,
+        test: test.id.clone(),
+        qemu: emulator_of_pcs().map(|program| emulator_banner(&program)).unwrap_or_default(),
+        cmdline: config.cmdline.clone(),
+        memory: config.memory,
+        release: test.kernel.release.clone(),
+        symbols: symbols(test).to_owned(),
+        duration_ms: 0,
+        files: BTreeMap::new(),
+    }
+}
+
+/// Keeps the recording of a test that failed, or of all of them where everything is to be kept.
+fn keep_recording(attempt: &mut Attempt, about: Manifest, options: &Options, dir: &Path) {
+    let kept = if attempt.status.is_good() && !options.keep.is_unlimited() {
+        recording::forget(dir)
+    } else {
+        recording::keep(dir, about)
+    };
+    attempt.warnings.extend(kept.err().map(|error| format!("no recording is kept: {error}")));
 }
 
 /// The file that tells a debugger most.

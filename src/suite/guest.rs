@@ -9,6 +9,7 @@ use vmm::{Config, Event, Machine};
 
 use super::runner::Options;
 use crate::plan::{BuildError, Test, build_modules, command_line, image_spec};
+use crate::recording::Place;
 use crate::run::{At, Debugging};
 use crate::scenario::model::Scenario;
 
@@ -70,12 +71,21 @@ pub fn config(
     options: &Options,
     dir: &Path,
 ) -> Result<Config, String> {
+    let image = spec.build(&options.cache.join("images"), dir).map_err(words)?;
+    Ok(Config { initramfs: image.initramfs, ..bare_config(test, options, dir)? })
+}
+
+/// The same without an image.
+///
+/// # Errors
+/// When nothing runs the machine.
+pub fn bare_config(test: &Test, options: &Options, dir: &Path) -> Result<Config, String> {
     let scenario = &test.loaded.scenario;
     let base = test.loaded.base();
-    let image = spec.build(&options.cache.join("images"), dir).map_err(words)?;
     let engine = options.engine.for_machine(&scenario.machine).map_err(words)?;
     let unpacked = test.kernel.vmlinux.as_ref().filter(|_| scenario.machine.unpack);
     let debugging = options.debug.as_ref().map_or("", |_| Debugging::CMDLINE);
+    let recording = if options.record { Place::CMDLINE } else { "" };
     let model = scenario.machine.model();
     let fixed = model.fixed();
     let trees = test.kernel.device_trees.as_ref();
@@ -83,11 +93,12 @@ pub fn config(
         model,
         device_tree: model.device_tree().and_then(|name| Some(trees?.join(name))),
         kernel: unpacked.unwrap_or(&test.kernel.image).clone(),
-        initramfs: image.initramfs,
-        cmdline: [&command_line(scenario, engine.backend()), debugging]
-            .join(" ")
-            .trim_end()
-            .to_owned(),
+        initramfs: Vec::new(),
+        cmdline: [&command_line(scenario, engine.backend()), debugging, recording]
+            .into_iter()
+            .filter(|words| !words.is_empty())
+            .collect::<Vec<_>>()
+            .join(" "),
         cpus: fixed.map_or(scenario.machine.cpus, |fixed| fixed.cpus),
         memory: fixed.map_or(scenario.machine.memory.0, |fixed| fixed.memory),
         disks: scenario.machine.disks.iter().map(|disk| disk.of_machine(base)).collect(),
@@ -103,6 +114,10 @@ pub fn config(
 /// When the host or the machine refuses.
 pub fn boot(test: &Test, config: &Config, options: &Options) -> Result<Running, String> {
     let engine = options.engine.for_machine(&test.loaded.scenario.machine).map_err(words)?;
+    if options.record {
+        let place = Place::prepare(&config.dir, config).map_err(words)?;
+        return engine.record(&place.config(config), &place.recording()).map_err(words);
+    }
     engine.boot(config).map_err(words)
 }
 

@@ -21,3 +21,4 @@ pub use order::Durations;
 pub use record::Record;
 pub use rounds::Until;
 pub use runner::{Options, run_all};
+pub use templates::{check_one_boot, check_saved_boot};

@@ -4,7 +4,7 @@
 //! document, written anew and renamed into place.
 
 use std::fs::{self, File};
-use std::io::{self, Write};
+use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
@@ -101,10 +101,16 @@ fn complain(path: &Path, error: &io::Error) {
     anstream::eprintln!("kharness: cannot write {}: {error}", path.display());
 }
 
+/// The document of a long run has megabytes, which nobody needs in memory at once.
+fn write_pieces(path: &Path, document: &Document) -> io::Result<()> {
+    let mut file = BufWriter::new(File::create(path)?);
+    serde_json::to_writer_pretty(&mut file, document)?;
+    file.flush()
+}
+
 /// Replaces the document at `path` as a whole or not at all.
 fn replace(path: &Path, document: &Document) -> io::Result<()> {
-    let json = serde_json::to_vec_pretty(document)?;
     let partial = path.with_extension("json.partial");
-    let written = fs::write(&partial, json).and_then(|()| fs::rename(&partial, path));
+    let written = write_pieces(&partial, document).and_then(|()| fs::rename(&partial, path));
     written.inspect_err(|_| drop(fs::remove_file(&partial)))
 }

@@ -16,10 +16,14 @@ use super::tested;
 use crate::host::Watch;
 use crate::memory::Budget;
 use crate::output::Terminal;
-use crate::plan::{Engine, Test, unmet};
+use crate::plan::{Engine, Test, unmet, unrecordable};
 use crate::results::{Status, TestResult};
 use crate::run::{Debugging, Stage, interrupted, scale_of};
+use crate::saved_boot::{SavedBoot, Target};
 use crate::scenario::model::{KERNEL_AXIS, Machine};
+
+/// How much longer than emulation alone it may take to record it, too: measured was 2 for a boot.
+const RECORDING: f64 = 3.0;
 
 /// What all tests of a run share.
 pub struct Options {
@@ -47,6 +51,12 @@ pub struct Options {
     pub watch: Watch,
     /// How many snapshots may be kept.
     pub keep: Budget,
+    /// The booted guest, of an earlier invocation, of which copies are to be made.
+    pub from: Option<SavedBoot>,
+    /// Where to save the booted guest.
+    pub save_boot: Option<Target>,
+    /// Whether what guests do is recorded.
+    pub record: bool,
     /// When to stop guests for a debugger, if at all.
     pub debug: Option<Debugging>,
 }
@@ -55,7 +65,8 @@ impl Options {
     /// Factor on every limit of a test on `machine`.
     pub fn scale(&self, machine: &Machine) -> f64 {
         let backend = self.engine.for_machine(machine).map(|engine| engine.backend());
-        let of_backend = || backend.map_or(1.0, scale_of) * self.load_scale;
+        let of_recording = if self.record { RECORDING } else { 1.0 };
+        let of_backend = || backend.map_or(1.0, scale_of) * self.load_scale * of_recording;
         self.timeout_scale.unwrap_or_else(of_backend)
     }
 }
@@ -127,9 +138,8 @@ fn run_one(
 ) -> Option<TestResult> {
     let scenario = &test.loaded.scenario;
     let repro = repro(test, bench.options);
-    let engine = &bench.options.engine;
-    let reason = unmet(scenario, &test.kernel).or_else(|| engine.unmet(scenario));
-    if let Some(reason) = reason {
+    let unrecordable = || unrecordable(scenario).filter(|_| bench.options.record);
+    if let Some(reason) = unmet(scenario, &test.kernel).or_else(unrecordable) {
         return Some(tested::skipped(test, reason, repro));
     }
     let mut attempts = Vec::new();

@@ -2,14 +2,13 @@
 
 use std::collections::BTreeMap;
 
-use agent_protocol::Sample;
 use cel::Context;
 use klog::Class;
 use serde_json::{Map, Value, json};
 
 use super::ktap;
 use crate::results::KtapResult;
-use crate::run::{Observation, Seen, StepRun};
+use crate::run::{Counters, Observation, Seen, StepRun};
 use crate::scenario::model::Taint;
 
 /// Everything that was seen, as CEL values.
@@ -98,7 +97,7 @@ pub fn metrics(observation: &Observation) -> BTreeMap<String, f64> {
     metrics
 }
 
-fn growth(before: &Sample, after: &Sample) -> impl Iterator<Item = (String, f64)> {
+fn growth(before: &Counters, after: &Counters) -> impl Iterator<Item = (String, f64)> {
     let counters = after.values.iter().filter(|(name, _)| {
         name.starts_with("vmstat.") || (name.starts_with("psi.") && name.ends_with(".total"))
     });

@@ -3,8 +3,8 @@
 
 usage: forks.py KHARNESS [ROUNDS [BOARD]]
 
-BOARD is `virt`, `raspi3b` or `raspi4b`, with all that it has and Debian's kernel for aarch64. Prints, over ROUNDS interleaved rounds (default 5): the time from the start of the machine to the agent's
-first answer, copied and booted, with their ratio; tests a minute, copied and booted, with their ratio; and
+BOARD is `virt`, `raspi3b` or `raspi4b`, with all that it has and Debian's kernel for aarch64. Prints, over ROUNDS interleaved rounds (default 5): the time from the start of the machine to the
+first step, copied and booted, with their ratio; tests a minute, copied and booted, with their ratio; and
 the proportional set size (PSS, proc_pid_smaps(5)) of idle copies against their RAM.
 """
 
@@ -27,8 +27,8 @@ def run(kharness, scenario, run_dir, *more):
     start = time.monotonic()
     output = subprocess.run(command, check=True, capture_output=True).stdout
     seconds = time.monotonic() - start
-    attempts = [result["attempts"][0] for result in json.loads(output)["results"]]
-    return seconds, [attempt["boot_ms"] for attempt in attempts]
+    first_steps = [result["steps"][0]["start_ms"] for result in json.loads(output)["results"]]
+    return seconds, first_steps
 
 
 def one_round(kharness, scenario, directory, machine):
@@ -85,12 +85,12 @@ def main():
         scenario.write_text(("" if machine else SMALL) + SCENARIO % "uname")
         measured = [one_round(kharness, scenario, directory, machine) for _ in range(rounds)]
         for forked_s, forked, booted_s, booted in measured:
-            print(f"answer: copied {forked:.0f} ms, booted {booted:.0f} ms, ratio 1/{booted / forked:.0f}; "
+            print(f"first step: copied {forked:.0f} ms, booted {booted:.0f} ms, ratio 1/{booted / forked:.0f}; "
                   f"tests a minute: {TESTS * 60 / forked_s:.0f} and {TESTS * 60 / booted_s:.0f}, "
                   f"ratio {booted_s / forked_s:.1f}")
         ratio = statistics.median(booted / forked for _, forked, _, booted in measured)
         gain = statistics.median(booted_s / forked_s for forked_s, _, booted_s, _ in measured)
-        print(f"median: a copy answers in 1/{ratio:.0f} of a boot; {gain:.1f} times the tests a minute")
+        print(f"median: a copy is at its first step in 1/{ratio:.0f} of a boot; {gain:.1f} times the tests a minute")
         if machine:
             return
         sizes = idle_copies(kharness, directory)

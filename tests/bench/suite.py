@@ -5,7 +5,7 @@ usage: suite.py KHARNESS [ROUNDS]
 
 Prints for each of ROUNDS rounds (default 1), two guests at a time on the kernel `debug`: tests a minute from copies; tests a
 minute with `--no-fork`; and how often a minute virtme-ng (`vng` on PATH, or named by VNG; left out where there is none) boots
-Debian's stock kernel and runs `true` in it, which is less than any of the scenarios does. Both with all scenarios, and without
+Debian's stock kernel and runs `uname -r` in it, which is less than any of the scenarios does. Both with all scenarios, and without
 those tagged `slow`, which wait for seconds whatever runs them.
 """
 
@@ -27,9 +27,11 @@ BOOTS = 4
 def a_minute(kharness, directory, scenarios, *more):
     command = [kharness, "run", *scenarios, "-k", "debug", "-j2", "--json", "--no-canary", "--run-dir", directory, *more]
     start = time.monotonic()
-    output = subprocess.run(command, capture_output=True, cwd=ROOT).stdout
+    ended = subprocess.run(command, capture_output=True, cwd=ROOT, text=True)
     seconds = time.monotonic() - start
-    results = [result for result in json.loads(output)["results"] if result["attempts"]]
+    if not ended.stdout:
+        sys.exit(f"kharness ended with {ended.returncode}: {ended.stderr}")
+    results = [result for result in json.loads(ended.stdout)["results"] if result["attempts"]]
     bad = [f"{result['id']}: {result['cause']}" for result in results if result["status"] != "pass"]
     if bad:
         print(f"not passed: {'; '.join(bad)}", file=sys.stderr)
@@ -43,13 +45,20 @@ def scenarios():
 
 def boots_a_minute(vng):
     cache = pathlib.Path(os.environ.get("XDG_CACHE_HOME") or pathlib.Path.home() / ".cache") / "kharness"
-    image = sorted(glob.glob(f"{cache}/kernels/debian-*/boot/vmlinuz-*"))[-1]
-    command = f"{vng} --run {image} --disable-kvm --memory 512M --cpus 2 -- true"
+    images = sorted(glob.glob(f"{cache}/kernels/debian-*-amd64/boot/vmlinuz-*"))
+    if not images:
+        sys.exit("no kernel for virtme-ng: run `kharness kernel fetch debian`")
+    command = f"{vng} --run {images[-1]} --disable-kvm --memory 512M --cpus 2 -- uname -r"
+    # It runs programs that were installed beside it.
+    env = {**os.environ, "PATH": f"{os.path.dirname(os.path.abspath(vng))}:{os.environ['PATH']}"}
     # virtme-ng wants a terminal.
     words = ["script", "--quiet", "--return", "--command", command, "/dev/null"]
 
     def boot(_):
-        subprocess.run(words, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, timeout=300)
+        ended = subprocess.run(words, stdin=subprocess.DEVNULL, capture_output=True, timeout=300, check=False, env=env, text=True)
+        # Where virtio-serial is a module, as in Debian's kernel, nothing comes back, and the exit code is 255.
+        if ended.returncode not in (0, 255):
+            sys.exit(f"virtme-ng did not boot: {ended.stdout}{ended.stderr}")
 
     start = time.monotonic()
     with ThreadPoolExecutor(2) as pool:

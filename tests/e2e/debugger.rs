@@ -9,7 +9,8 @@ use crate::bench::{Bench, CLEAN, KHARNESS, Outcome};
 /// More than a stock kernel takes to boot on a host under load.
 const PATIENCE: Duration = Duration::from_secs(180);
 
-fn wait_for(path: &Path) {
+/// Waits until there is a file at `path`.
+pub fn wait_for(path: &Path) {
     let deadline = Instant::now() + PATIENCE;
     while !path.exists() {
         assert!(Instant::now() < deadline, "{} in time", path.display());
@@ -18,7 +19,7 @@ fn wait_for(path: &Path) {
 }
 
 /// What gdb says to `commands`, on the server at `socket`.
-fn gdb(socket: &Path, commands: &[&str]) -> String {
+pub fn gdb(socket: &Path, commands: &[&str]) -> String {
     let mut gdb = Command::new("timeout");
     gdb.args(["120", "gdb", "-nx", "-batch", "-ex", "set pagination off"]);
     gdb.args(["-ex", "set architecture i386:x86-64"]);

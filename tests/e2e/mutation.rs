@@ -138,7 +138,8 @@ impl Batch {
         command.arg("run").args(self.rows.iter().map(|row| edited(&bench, row)));
         command.args(self.params.values().flat_map(|param| ["--param", param]));
         command.args(self.board.iter().flat_map(|board| ["--board", board]));
-        command.args(["--kernel", &self.kernel, "--no-canary", "--json", "--run-dir"]);
+        // Emulated guests wait more than they work: two at a time, whatever their number of processors.
+        command.args(["--kernel", &self.kernel, "-j2", "--no-canary", "--json", "--run-dir"]);
         Outcome::of(bench.in_place(command.arg(bench.run_dir())))
     }
 
@@ -194,7 +195,9 @@ fn complaint(row: &Row, outcome: &Outcome) -> Option<String> {
     let result = outcome.result(&row.scenario);
     let (status, cause) = (text(result, "status"), text(result, "cause"));
     let wanted = row.status.as_deref().unwrap_or("fail");
-    let right = status == wanted && cause.contains(&row.fails);
+    // A deadline that is missed is an error instead where the host was overloaded.
+    let late = wanted == "timeout" && status == "error" && cause.contains("host was overloaded");
+    let right = (status == wanted || late) && cause.contains(&row.fails);
     let expected = &row.fails;
     (!right).then(|| format!("{}: {status}: {cause} (expected: {expected})", row.scenario))
 }

@@ -10,6 +10,9 @@ use crate::{Disk, GuestRam, HoldCpus};
 /// Name of the virtio-serial port that carries the control channel; the agent looks for it.
 pub const CONTROL_PORT: &str = "kharness.control";
 
+/// What the agent sends for each byte that it took from a serial line that carries the control channel.
+pub const ACKNOWLEDGED: u8 = 0x06;
+
 /// The machine as its guest sees it.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
 pub enum Model {
@@ -230,10 +233,7 @@ pub trait Machine: Send {
     ///
     /// # Errors
     /// When the machine cannot do that.
-    fn holder(&mut self) -> std::io::Result<Box<dyn HoldCpus>> {
-        let words = format!("machines of the backend {} cannot hold single vCPUs", self.backend());
-        Err(std::io::Error::new(std::io::ErrorKind::Unsupported, words))
-    }
+    fn holder(&mut self) -> std::io::Result<Box<dyn HoldCpus>>;
 
     /// Ends the guest at once; [`Event::Stopped`] follows. Stopping twice is fine.
     fn stop(&mut self);

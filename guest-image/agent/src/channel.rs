@@ -4,7 +4,7 @@ use std::fs::File;
 use std::io::Write;
 use std::sync::{Mutex, PoisonError};
 
-use agent_protocol::{Framing, Message, Outcome, encode};
+use agent_protocol::{Framing, Message, Outcome, RECEIVED, encode};
 
 use crate::failure::Answer;
 use crate::power;
@@ -27,8 +27,19 @@ impl Channel {
         let Ok(line) = encode(message, self.framing) else {
             return;
         };
+        self.write(&line);
+    }
+
+    /// Tells that `length` bytes were taken from the channel, where that is a serial line.
+    pub fn acknowledge(&self, length: usize) {
+        if self.framing == Framing::Frames {
+            self.write(&vec![RECEIVED; length]);
+        }
+    }
+
+    fn write(&self, bytes: &[u8]) {
         let mut out = self.out.lock().unwrap_or_else(PoisonError::into_inner);
-        if out.write_all(&line).is_err() {
+        if out.write_all(bytes).is_err() {
             power::off();
         }
     }

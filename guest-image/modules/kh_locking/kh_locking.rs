@@ -86,21 +86,29 @@ fn free_held(test: &Test) -> Outcome {
     Ok(())
 }
 
+/// Whether the reader that will not stop has begun.
+static READING: Atomic<u32> = Atomic::new(0);
+
 /// One CPU reads, and another waits for the grace period that cannot end: nothing stalls where nobody
-/// waits.
+/// waits. Who waits is there first: while the reader spins, a new thread may never come to be, since the
+/// one that makes threads (kthreadd) can be stuck on the reader's CPU.
 fn rcu_stall(test: &Test) -> Outcome {
     if kharness::cpus() < 2 {
         return skip("it takes two CPUs");
     }
     let repair = test.repair();
-    let reader = Thread::on_cpu(1, move |_| {
-        // SAFETY: as above.
-        unsafe { kh_rcu_stall(module_parameters::stall_s.value(), repair) };
+    let waiter = Thread::on_cpu(0, |_| {
+        while READING.load(Acquire) == 0 {
+            fsleep(Delta::from_millis(10));
+        }
+        fsleep(Delta::from_millis(100));
+        kernel::sync::rcu::synchronize_rcu();
         Ok(())
     })?;
-    let waiter = Thread::on_cpu(0, |_| {
-        fsleep(Delta::from_millis(200));
-        kernel::sync::rcu::synchronize_rcu();
+    let reader = Thread::on_cpu(1, move |_| {
+        READING.store(1, Release);
+        // SAFETY: as above.
+        unsafe { kh_rcu_stall(module_parameters::stall_s.value(), repair) };
         Ok(())
     })?;
     reader.join()?;

@@ -12,12 +12,12 @@ mod request;
 mod wire;
 
 pub use bytes::Data;
-pub use message::{Ended, Failure, Message, Outcome, Sample, Stream, Usage};
+pub use message::{COUNTER_FILES, Ended, Failure, Message, Outcome, Sample, Stream, Usage};
 pub use request::{Command, Op, Policy, Request, Sched, TerminalSize};
-pub use wire::{Framing, LineBuffer, MAX_LINE, MAX_READ, WireError, encode};
+pub use wire::{Framing, LineBuffer, MAX_LINE, MAX_READ, RECEIVED, WireError, encode};
 
 /// Version of this protocol; an agent and a harness of different versions refuse each other.
-pub const VERSION: u32 = 4;
+pub const VERSION: u32 = 5;
 
 /// Name of the virtio-serial port that carries the channel: the guest finds it in
 /// `/sys/class/virtio-ports/*/name`.

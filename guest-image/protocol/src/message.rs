@@ -123,17 +123,27 @@ pub struct Usage {
     pub involuntary_switches: u64,
 }
 
-/// Counters of the guest at one moment, flat: `meminfo.MemFree` (bytes), `vmstat.pgfault`,
-/// `psi.memory.some.avg10` (percent), `psi.cpu.some.total` (microseconds), `loadavg.1`.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+/// The guest's counters at one moment, as its kernel prints them: to read numbers is the harness's work, because each
+/// copy of a guest that is emulated has to translate the code for it anew.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Sample {
     /// `CLOCK_BOOTTIME` in milliseconds.
     pub uptime_ms: u64,
     /// Kernel taint mask, `/proc/sys/kernel/tainted`.
     pub taint: u64,
-    /// Name to value.
-    pub values: BTreeMap<String, f64>,
+    /// Path to text, of those of [`COUNTER_FILES`] that the kernel has.
+    pub files: BTreeMap<String, String>,
 }
+
+/// The files of a sample.
+pub const COUNTER_FILES: [&str; 6] = [
+    "/proc/meminfo",
+    "/proc/vmstat",
+    "/proc/loadavg",
+    "/proc/pressure/cpu",
+    "/proc/pressure/memory",
+    "/proc/pressure/io",
+];
 
 /// Why a request failed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -17,9 +17,13 @@ pub enum Framing {
     Lines,
     /// A serial line, on which stray bytes come when its driver starts. A line is a frame: [`START`],
     /// which JSON never contains, the CRC-32 of the message as eight hexadecimal digits, and the
-    /// message. What comes before the start is no part of it.
+    /// message. What comes before the start is no part of it. For each byte that the agent takes from the line, it sends
+    /// one [`RECEIVED`] between its frames, so that a harness whose serial line loses what comes too fast can wait.
     Frames,
 }
+
+/// What the agent sends for each byte that it took from a serial line: ASCII's acknowledge, which JSON never contains.
+pub const RECEIVED: u8 = 0x06;
 
 /// The first byte of a frame: ASCII's start of text.
 const START: u8 = 0x02;
@@ -201,6 +205,7 @@ mod tests {
         buffer.push(&ping(1));
         // A frame that was cut off by a new start.
         buffer.push(&ping(2)[..12]);
+        buffer.push(&[RECEIVED; 20]);
         buffer.push(&ping(3));
         let mut id = || buffer.pop::<Request>().map(|request| request.unwrap().id);
         assert_eq!([id(), id(), id()], [Some(1), Some(3), None]);

@@ -1,6 +1,9 @@
 //! What a guest is to hold.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+
+use agent_protocol::layout;
 
 use crate::foreign::Foreign;
 use crate::image::{ImageError, base, overlay, store};
@@ -83,6 +86,26 @@ impl ImageSpec {
             && merge(&mut joined.files, &other.files, |a, b| a.path == b.path)
             && merge(&mut joined.modules, &other.modules, |a, b| a.name == b.name);
         agree.then_some(joined)
+    }
+
+    /// What a guest with this image holds: path, or name of a module, to what stands for its content. A guest whose listing has
+    /// all of another's holds all that that one does, byte for byte.
+    ///
+    /// # Errors
+    /// When something that goes in cannot be found or read.
+    pub fn listing(&self) -> Result<BTreeMap<String, String>, ImageError> {
+        let mut listing: BTreeMap<String, String> = base::archive(self)?.listing().collect();
+        if let Some(overlay) = overlay::archive(self)? {
+            listing.extend(overlay.listing());
+        }
+        // It names all modules, those of others too; each stands for itself below.
+        listing.remove(layout::MODULE_INDEX);
+        for module in &self.modules {
+            let files = module.files.iter().map(|file| file.file_stem().unwrap_or_default());
+            let files: Vec<_> = files.map(|name| name.to_string_lossy()).collect();
+            listing.insert(format!("module {}", layout::module_key(&module.name)), files.join(" "));
+        }
+        Ok(listing)
     }
 
     /// Writes the image's archives: the base, with agent, boot modules and programs, into

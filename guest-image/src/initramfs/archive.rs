@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::io::{self, Write};
 
 use cpio::newc::{Builder, ModeFileType, trailer};
+use sha2::{Digest, Sha256};
 
 /// Why an entry cannot be in an archive.
 #[derive(Debug, thiserror::Error)]
@@ -49,11 +50,28 @@ enum Node {
     CharDevice { major: u32, minor: u32 },
 }
 
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
 impl Archive {
     /// No entries.
     #[must_use]
     pub fn new() -> Self {
         Self::default()
+    }
+
+    /// What is in it: path to what stands for the entry, equal for equal entries only. Of a file that is a SHA-256.
+    pub fn listing(&self) -> impl Iterator<Item = (String, String)> + '_ {
+        self.entries.iter().map(|(path, Entry { permissions, node })| {
+            let node = match node {
+                Node::Directory => "directory".to_owned(),
+                Node::File(bytes) => format!("file {}", hex(&Sha256::digest(bytes))),
+                Node::Symlink(target) => format!("link {target}"),
+                Node::CharDevice { major, minor } => format!("device {major}:{minor}"),
+            };
+            (format!("/{path}"), format!("{permissions:o} {node}"))
+        })
     }
 
     /// Whether there is an entry at `path`.

@@ -17,6 +17,7 @@ use super::boot::{self, Request};
 use super::devices::{Devices, StatusPage, VIRTIO_DEVICES};
 use super::error::KvmError;
 use super::gdb::{Server, Stops};
+use super::hold::Holder;
 use super::jail::Jail;
 use super::memory::{GuestMemory, RamRegion, regions};
 use super::outbox::Outbox;
@@ -27,7 +28,9 @@ use super::vcpu::{self, Control, Counters, ExitKind, FirstRun, Processor};
 use super::vm::{self, Bare};
 use super::{closing, device};
 use crate::disk::{NOT_WITH_DISKS, Store};
-use crate::{Backend, Config, Disk, Event, GuestRam, MOST_DISKS, Machine, Registers, Saved, Stop};
+use crate::{
+    Backend, Config, Disk, Event, GuestRam, HoldCpus, MOST_DISKS, Machine, Registers, Saved, Stop,
+};
 
 /// Events that may wait for the harness; past that the guest's output waits too.
 const BACKLOG: usize = 256;
@@ -294,6 +297,10 @@ impl Machine for KvmMachine {
         let (shared, processors) = (Arc::clone(&self.shared), Vec::clone(&self.processors));
         self.debugger = Some(Server::start(socket, shared, processors)?);
         Ok(())
+    }
+
+    fn holder(&mut self) -> io::Result<Box<dyn HoldCpus>> {
+        Ok(Box::new(Holder(Arc::clone(&self.shared))))
     }
 
     fn stop(&mut self) {

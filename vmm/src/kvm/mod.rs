@@ -9,6 +9,7 @@ mod error;
 #[cfg(any(test, feature = "fuzzing"))]
 pub mod fuzzing;
 mod gdb;
+mod hold;
 mod interrupt;
 mod jail;
 mod machine;

@@ -1,5 +1,6 @@
 //! How QEMU runs guest instructions.
 
+use super::execution::Execution;
 use crate::Backend;
 
 /// QEMU's accelerators that the harness uses.
@@ -22,12 +23,14 @@ impl Accel {
     }
 
     /// Argument of `-accel`.
-    pub(super) const fn argument(self) -> &'static str {
-        match self {
-            Self::Kvm => "kvm",
+    pub(super) const fn argument(self, execution: Execution<'_>) -> &'static str {
+        match (self, execution) {
+            (Self::Kvm, _) => "kvm",
+            // Counted instructions are those of one thread.
+            (Self::Tcg, Execution::Recorded(_) | Execution::Replayed(_)) => "tcg,thread=single",
             // A translation cache of 256 MiB holds a booted distribution kernel; the default
             // scales with host RAM and costs page faults.
-            Self::Tcg => "tcg,thread=multi",
+            (Self::Tcg, Execution::Free) => "tcg,thread=multi",
         }
     }
 

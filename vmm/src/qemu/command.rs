@@ -5,17 +5,26 @@ use std::os::fd::{AsRawFd, BorrowedFd};
 use std::path::Path;
 
 use super::boards::{Board, Control, board};
+use super::execution::{Execution, escaped};
 use super::{Accel, tsc};
 use crate::{CONTROL_PORT, Config, Content, Disk};
 
 /// Descriptors that QEMU inherits.
 pub(super) struct Inherited<'a> {
     pub qmp: BorrowedFd<'a>,
-    pub console: BorrowedFd<'a>,
-    pub control: BorrowedFd<'a>,
+    /// Where the console and the control channel lead.
+    pub streams: Far<'a>,
     pub ram: Ram<'a>,
     /// A file for each disk.
     pub disks: Vec<BorrowedFd<'a>>,
+}
+
+/// The far ends of the console and of the control channel.
+pub(super) enum Far<'a> {
+    /// Sockets.
+    Sockets { console: BorrowedFd<'a>, control: BorrowedFd<'a> },
+    /// A file, and a pair of files that [`ControlFiles`] made.
+    Files { console: BorrowedFd<'a>, control: &'a Path },
 }
 
 /// Where guest RAM comes from.
@@ -40,26 +49,30 @@ pub(super) fn arguments(
     config: &Config,
     paths: &Paths<'_>,
     accel: Accel,
+    execution: Execution<'_>,
     fds: &Inherited<'_>,
 ) -> Vec<OsString> {
-    let board = board(config.model, accel, config.nested);
+    let board = board(config.model, accel, config.nested, execution);
     let mut line = Line::default();
     line.words("-nodefaults -no-user-config -display none -no-reboot -S")
         // The registers of a guest that ended tell what it was at; then QEMU is told to go.
         .option("-action", "shutdown=pause,panic=none")
         // Without a description for people behind it, a saved state that was cut anywhere does not load.
         .option("-machine", format!("{},memory-backend=ram,suppress-vmdesc=on", board.machine))
-        .option("-accel", accel.argument())
+        .option("-accel", accel.argument(execution))
         .option("-smp", config.cpus.to_string())
         .option("-m", format!("{}B", config.memory))
         .option("-object", ram(config.memory, &fds.ram))
         .option("-chardev", socket("qmp", fds.qmp))
         .option("-mon", "chardev=qmp,mode=control")
-        .option("-chardev", socket("console", fds.console))
+        .option("-chardev", fds.streams.console())
         .option("-serial", "chardev:console")
-        .option("-chardev", socket("control", fds.control))
+        .option("-chardev", fds.streams.control())
         .option("-kernel", &config.kernel)
         .option("-append", command_line(config));
+    if let Some(icount) = execution.icount() {
+        line.option("-icount", icount);
+    }
     plug_in(&mut line, &board, paths);
     plug_in_disks(&mut line, &config.disks, &fds.disks);
     if let Ram::Copied(_) = fds.ram {
@@ -131,6 +144,28 @@ fn ram(size: u64, ram: &Ram<'_>) -> String {
 
 fn socket(id: &str, fd: BorrowedFd<'_>) -> String {
     format!("socket,id={id},fd={}", fd.as_raw_fd())
+}
+
+impl Far<'_> {
+    fn console(&self) -> OsString {
+        match self {
+            Self::Sockets { console, .. } => socket("console", *console).into(),
+            Self::Files { console, .. } => {
+                format!("file,id=console,path=/proc/self/fd/{}", console.as_raw_fd()).into()
+            }
+        }
+    }
+
+    fn control(&self) -> OsString {
+        match self {
+            Self::Sockets { control, .. } => socket("control", *control).into(),
+            Self::Files { control, .. } => {
+                let mut option = OsString::from("pipe,id=control,path=");
+                option.push(escaped(control));
+                option
+            }
+        }
+    }
 }
 
 #[derive(Default)]

@@ -45,6 +45,9 @@ pub enum QemuError {
         /// The board.
         model: Model,
     },
+    /// More than QEMU records.
+    #[error("QEMU records PCs with one vCPU, without disks and without a KVM of their own")]
+    NotRecorded,
     /// A disk is not one.
     #[error(transparent)]
     Disk(#[from] DiskError),

@@ -9,8 +9,9 @@ use std::sync::{Arc, PoisonError};
 use rustix::fs::{MemfdFlags, SealFlags, fcntl_add_seals, memfd_create};
 use serde_json::{Value, json};
 
-use super::boards::{self, Control};
+use super::boards;
 use super::hold::Threads;
+use super::lines::Paced;
 use super::process::Process;
 use super::qmp::Client;
 use super::streams::LastRegisters;
@@ -24,10 +25,23 @@ pub struct Qemu {
     pub(super) model: Model,
     pub(super) has_disks: bool,
     pub(super) ram: Arc<GuestRam>,
-    pub(super) control: UnixStream,
+    pub(super) control: Near,
+    /// A QEMU that is killed leaves a log that is not whole.
+    pub(super) is_recorded: bool,
+    pub(super) control_is_serial: bool,
     pub(super) qmp: Client,
     pub(super) process: Process,
     pub(super) last: LastRegisters,
+}
+
+/// The harness's end of the control channel.
+pub(super) enum Near {
+    /// A socket.
+    Socket(UnixStream),
+    /// A serial line.
+    Serial(Paced),
+    /// What is sent is in a log.
+    Recorded,
 }
 
 impl Qemu {
@@ -47,7 +61,7 @@ impl Machine for Qemu {
     }
 
     fn control_is_serial(&self) -> bool {
-        boards::control_of(self.model) == Control::SecondUart
+        self.control_is_serial
     }
 
     fn ram_base(&self) -> u64 {
@@ -55,7 +69,11 @@ impl Machine for Qemu {
     }
 
     fn send_control(&mut self, bytes: &[u8]) -> io::Result<()> {
-        self.control.write_all(bytes)
+        match &mut self.control {
+            Near::Socket(stream) => stream.write_all(bytes),
+            Near::Serial(line) => line.send(bytes),
+            Near::Recorded => Err(io::Error::other("a replay takes nothing but what was recorded")),
+        }
     }
 
     fn pause(&mut self) -> io::Result<()> {
@@ -108,6 +126,9 @@ impl Machine for Qemu {
     }
 
     fn stop(&mut self) {
+        if self.is_recorded && self.process.ask(|| self.qmp.execute("quit", Value::Null)).is_ok() {
+            return;
+        }
         self.process.kill();
     }
 }

@@ -28,6 +28,12 @@ pub(super) struct Process {
 }
 
 impl Process {
+    /// Notes that its end is asked for, and asks.
+    pub fn ask<T>(&self, ask: impl FnOnce() -> T) -> T {
+        self.asked.store(true, Ordering::SeqCst);
+        ask()
+    }
+
     /// Ends it at once.
     pub fn kill(&self) {
         self.asked.store(true, Ordering::SeqCst);
@@ -84,7 +90,7 @@ impl Launch {
             Ok((pidfd, mut child)) => {
                 started(Ok((child.id(), pidfd)));
                 let status = child.wait();
-                let told = readers.join();
+                let told = readers.finish();
                 let stop = self.files.judge(asked.load(Ordering::SeqCst), told, status);
                 // Nobody listens any more: the machine was dropped.
                 let _ = events.send(Event::Stopped(stop));

@@ -6,18 +6,21 @@ use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::sync::mpsc::{Receiver, sync_channel};
 
-use super::boards::prepare_device_tree;
+use super::boards::{Control, board, prepare_device_tree};
 use super::command::{Inherited, Paths, Ram, arguments};
+use super::ends::Ends;
 use super::error::set_up;
+use super::execution::Execution;
 use super::files::Files;
 use super::process::Launch;
 use super::qmp;
-use super::streams::{LastRegisters, Readers, Remains, listen, read_all};
-use super::{Accel, Qemu, QemuError};
+use super::streams::{LastRegisters, Readers, Remains, listen};
+use super::{Accel, Qemu, QemuError, Recording};
 use crate::disk::{MOST_CHANGED, zeros};
-use crate::{Config, Content, Disk, Event, GuestRam, Saved};
+use crate::{Config, Content, Disk, Event, GuestRam, Model, Saved};
 
 /// Events that may wait for the harness; past that the guest's output waits too.
 const BACKLOG: usize = 1024;
@@ -31,9 +34,47 @@ pub fn boot(
     accel: Accel,
     config: &Config,
 ) -> Result<(Qemu, Receiver<Event>), QemuError> {
+    from_the_start(program, accel, config, Execution::Free)
+}
+
+/// Boots `config` as [`boot`] does, emulated, and records its execution.
+///
+/// # Errors
+/// Any [`QemuError`]; nothing of a failed start is left running.
+pub fn record(
+    program: &Path,
+    config: &Config,
+    recording: &Recording,
+) -> Result<(Qemu, Receiver<Event>), QemuError> {
+    from_the_start(program, Accel::Tcg, config, Execution::Recorded(recording))
+}
+
+/// Does the execution in `recording` again, which was that of `config` in the same `program`. What the guest prints
+/// comes as events, what it was sent is in the recording, and the machine stops where that one did.
+///
+/// # Errors
+/// Any [`QemuError`]; nothing of a failed start is left running.
+pub fn replay(
+    program: &Path,
+    config: &Config,
+    recording: &Recording,
+) -> Result<(Qemu, Receiver<Event>), QemuError> {
+    from_the_start(program, Accel::Tcg, config, Execution::Replayed(recording))
+}
+
+fn from_the_start(
+    program: &Path,
+    accel: Accel,
+    config: &Config,
+    execution: Execution<'_>,
+) -> Result<(Qemu, Receiver<Event>), QemuError> {
+    let is_plain = config.model == Model::Pc && config.disks.is_empty() && !config.nested;
+    if execution.recording().is_some() && (config.cpus != 1 || !is_plain) {
+        return Err(QemuError::NotRecorded);
+    }
     let ram = Arc::new(GuestRam::new(config.memory)?);
     let file = set_up("guest RAM", ram.try_clone_file())?;
-    let start = Start { program, accel, config, ram, file, is_copy: false };
+    let start = Start { program, accel, config, execution, ram, file, is_copy: false };
     start.run(|machine, _| machine.go_on_unless(config.paused))
 }
 
@@ -56,7 +97,8 @@ pub fn fork(
         return Err(QemuError::ForeignRam { expected: config.memory, length });
     }
     let ram = Arc::new(GuestRam::awaited(config.memory));
-    let start = Start { program, accel, config, ram, file, is_copy: true };
+    let execution = Execution::Free;
+    let start = Start { program, accel, config, execution, ram, file, is_copy: true };
     start.run(|machine, file| {
         machine.qmp.load(&state)?;
         machine.ram.found_in(machine.process.pid, file).map_err(io::Error::other)?;
@@ -68,6 +110,7 @@ struct Start<'a> {
     program: &'a Path,
     accel: Accel,
     config: &'a Config,
+    execution: Execution<'a>,
     ram: Arc<GuestRam>,
     /// The file of guest RAM.
     file: File,
@@ -80,9 +123,9 @@ impl Start<'_> {
         self,
         set_going: impl FnOnce(&mut Qemu, &File) -> io::Result<()>,
     ) -> Result<(Qemu, Receiver<Event>), QemuError> {
-        let (console, console_far) = pair("console")?;
-        let (control, control_far) = pair("control channel")?;
-        let (monitor, monitor_far) = pair("monitor")?;
+        let Ends { far, near, console, control } =
+            set_up("console and control channel", Ends::make(self.execution, &self.config.dir))?;
+        let (monitor, monitor_far) = set_up("monitor", UnixStream::pair())?;
         let files = Files::in_dir(&self.config.dir);
         // A copy has unpacked it already.
         let initramfs = match self.is_copy {
@@ -94,8 +137,7 @@ impl Start<'_> {
         let disks = self.disks()?;
         let fds = Inherited {
             qmp: monitor_far.as_fd(),
-            console: console_far.as_fd(),
-            control: control_far.as_fd(),
+            streams: far.named(),
             ram: ram(ram_fd.as_fd()),
             disks: disks.iter().map(AsFd::as_fd).collect(),
         };
@@ -106,7 +148,7 @@ impl Start<'_> {
             device_tree: device_tree.as_deref(),
             reset_log: &files.reset_log,
         };
-        let args = arguments(self.config, &paths, self.accel, &fds);
+        let args = arguments(self.config, &paths, self.accel, self.execution, &fds);
         let stderr = set_up("log", File::create(&files.stderr))?;
 
         let (events, receiver) = sync_channel(BACKLOG);
@@ -117,16 +159,16 @@ impl Start<'_> {
             registers: Arc::clone(&last),
             ram: Arc::clone(&self.ram),
         };
-        let far = [console_far.into(), control_far.into(), monitor_far.into(), ram_fd];
-        let inherit = far.into_iter().chain(disks).collect();
-        let control_in = set_up("control channel", control.try_clone())?;
+        let (far, control_files) = far.split();
+        let inherit = far.into_iter().chain([monitor_far.into(), ram_fd]).chain(disks).collect();
+        let ended = Arc::<AtomicBool>::default();
+        let console = console.read(&ended, events.clone(), Event::Console);
+        let control = control.read(&ended, events.clone(), Event::Control);
         let readers = Readers {
-            console: set_up("console", read_all(console, events.clone(), Event::Console))?,
-            control: set_up(
-                "control channel",
-                read_all(control_in, events.clone(), Event::Control),
-            )?,
+            console: set_up("console", console)?,
+            control: set_up("control channel", control)?,
             monitor: set_up("monitor", listen(listener, events.clone(), remains))?,
+            ended,
         };
         let program = self.program.to_owned();
         let longest_file = longest_file(&self.config.disks);
@@ -137,12 +179,17 @@ impl Start<'_> {
             model: self.config.model,
             has_disks: !self.config.disks.is_empty(),
             ram: self.ram,
-            control,
+            control_is_serial: is_serial(self.config, self.accel, self.execution),
+            is_recorded: matches!(self.execution, Execution::Recorded(_)),
+            control: near,
             qmp: client,
             process,
             last,
         };
-        let going = machine.qmp.negotiate().and_then(|()| set_going(&mut machine, &self.file));
+        let negotiated = machine.qmp.negotiate();
+        // QEMU has opened them.
+        drop(control_files);
+        let going = negotiated.and_then(|()| set_going(&mut machine, &self.file));
         match going {
             Ok(()) => Ok((machine, receiver)),
             Err(error) => {
@@ -182,6 +229,6 @@ fn reopen(file: &File) -> io::Result<File> {
     File::open(format!("/proc/self/fd/{}", file.as_raw_fd()))
 }
 
-fn pair(what: &'static str) -> Result<(UnixStream, UnixStream), QemuError> {
-    set_up(what, UnixStream::pair())
+fn is_serial(config: &Config, accel: Accel, execution: Execution<'_>) -> bool {
+    board(config.model, accel, config.nested, execution).control == Control::SecondUart
 }

@@ -2,6 +2,7 @@
 
 use std::io::{self, Read};
 use std::os::unix::net::UnixStream;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::SyncSender;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
@@ -20,11 +21,14 @@ pub(super) struct Readers {
     pub console: JoinHandle<()>,
     pub control: JoinHandle<()>,
     pub monitor: JoinHandle<Option<Stop>>,
+    /// Whether QEMU has ended, for those who read files: these have no end by themselves.
+    pub ended: Arc<AtomicBool>,
 }
 
 impl Readers {
-    /// Waits until everything that QEMU sent is in the events' channel.
-    pub fn join(self) -> Option<Stop> {
+    /// Waits until everything that QEMU, which has ended, sent is in the events' channel.
+    pub fn finish(self) -> Option<Stop> {
+        self.ended.store(true, Ordering::SeqCst);
         // A reader that panicked has nothing more to send either.
         let _ = self.console.join();
         let _ = self.control.join();

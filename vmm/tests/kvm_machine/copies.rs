@@ -1,8 +1,11 @@
 //! A copy is a copy: it goes on where the saved guest was, and nothing but what it does itself changes it.
 
+use std::fs::{self, File};
+use std::os::unix::fs::FileExt;
 use std::time::Duration;
 
-use vmm::{Machine, Stop};
+use rustix::fs::{MemfdFlags, SealFlags, fcntl_add_seals, memfd_create};
+use vmm::{Machine, Saved, Stop};
 
 use crate::elf::DATA;
 use crate::guest::{Guest, Template};
@@ -158,4 +161,35 @@ fn state_of(template: &Template) -> Vec<u8> {
     let mut bytes = vec![0; usize::try_from(file.metadata().unwrap().len()).unwrap()];
     file.read_exact_at(&mut bytes, 0).unwrap();
     bytes.split_off(24)
+}
+
+#[test]
+fn a_copy_can_be_made_of_what_was_on_disk_meanwhile() {
+    let Some((template, [number, count, _])) = template() else { return };
+    let dir = tempfile::tempdir().unwrap();
+    let through_disk = |name: &str, from: &File| {
+        let path = dir.path().join(name);
+        let mut bytes = vec![0; usize::try_from(from.metadata().unwrap().len()).unwrap()];
+        from.read_exact_at(&mut bytes, 0).unwrap();
+        fs::write(&path, bytes).unwrap();
+        sealed(&fs::read(&path).unwrap())
+    };
+    let Template { saved, .. } = &template;
+    let memory = through_disk("memory", &saved.memory);
+    let state = through_disk("state", &saved.state);
+    let later = template.with(Saved { memory, state });
+    for _ in 0..2 {
+        let copy = later.fork();
+        copy.wait_until("it counts on", |copy| copy.word(COUNT) > count + 10);
+        assert_eq!(copy.word(NUMBER), number);
+    }
+}
+
+/// A file that nobody can change, with `bytes`.
+fn sealed(bytes: &[u8]) -> File {
+    let flags = MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING;
+    let file = File::from(memfd_create("read-again", flags).unwrap());
+    file.write_all_at(bytes, 0).unwrap();
+    fcntl_add_seals(&file, SealFlags::SHRINK | SealFlags::GROW | SealFlags::WRITE).unwrap();
+    file
 }

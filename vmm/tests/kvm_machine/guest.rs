@@ -164,6 +164,11 @@ impl Guest {
 }
 
 impl Template {
+    /// The same machine, saved elsewhere.
+    pub fn with(self, saved: Saved) -> Self {
+        Self { saved, ..self }
+    }
+
     /// A copy that runs.
     pub fn fork(&self) -> Guest {
         self.start(kvm::fork, false).unwrap()

@@ -10,6 +10,7 @@ mod debugger;
 mod devices;
 mod elf;
 mod guest;
+mod holding;
 mod leaks;
 mod lifecycle;
 mod programs;

@@ -238,3 +238,29 @@ program!(
     "mov qword ptr [rsi + 8], 1",
     "jmp 2b",
 );
+
+program!(
+    /// Starts the second processor, as Intel's manual has it (volume 3, section 10.4.4.1): INIT, then twice the page at which it is to
+    /// begin, in real mode. There it counts at 0x7000. Then counts itself, in its data.
+    two_counters,
+    "mov edi, 0x8000",
+    "lea rsi, [rip + 4f]",
+    // More than it has: what comes behind it is not reached.
+    "mov ecx, 64",
+    "cld",
+    "rep movsb",
+    "mov ebx, 0xfee00000",
+    "mov dword ptr [rbx + 0x310], 0x1000000",
+    "mov dword ptr [rbx + 0x300], 0x4500",
+    "mov dword ptr [rbx + 0x300], 0x4608",
+    "mov dword ptr [rbx + 0x300], 0x4608",
+    "mov rsi, 0x1200000",
+    "2: inc qword ptr [rsi]",
+    "jmp 2b",
+    ".code16",
+    "4: xor ax, ax",
+    "mov ds, ax",
+    "3: inc dword ptr [0x7000]",
+    "jmp 3b",
+    ".code64",
+);

@@ -59,6 +59,7 @@ impl Agent {
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Ok(0) | Err(_) => return,
                 Ok(length) => {
+                    self.channel.acknowledge(length);
                     lines.push(&chunk[..length]);
                     self.handle_all(&mut lines);
                 }

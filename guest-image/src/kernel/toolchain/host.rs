@@ -1,8 +1,11 @@
 //! What the host itself must have to build a kernel.
 
+use std::collections::BTreeMap;
 use std::env;
+use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::{Mutex, PoisonError};
 
 use super::super::Arch;
 use super::super::process::output;
@@ -95,10 +98,19 @@ fn is_executable(file: &Path) -> bool {
     file.metadata().is_ok_and(|m| m.is_file() && m.permissions().mode() & 0o111 != 0)
 }
 
-/// The first line that `program --version` prints.
-pub(crate) fn version(program: impl AsRef<std::ffi::OsStr>) -> Result<String, ToolchainError> {
+/// The first line that `program --version` prints. Each program is asked once: rustc takes a tenth of a second to
+/// tell, and every module's identity has it.
+pub(crate) fn version(program: impl AsRef<OsStr>) -> Result<String, ToolchainError> {
+    static KNOWN: Mutex<BTreeMap<OsString, String>> = Mutex::new(BTreeMap::new());
+    let program = program.as_ref();
+    let mut known = KNOWN.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some(version) = known.get(program) {
+        return Ok(version.clone());
+    }
     let text = output(Command::new(program).arg("--version"))?;
-    Ok(text.lines().next().unwrap_or_default().trim().to_owned())
+    let version = text.lines().next().unwrap_or_default().trim().to_owned();
+    known.insert(program.to_owned(), version.clone());
+    Ok(version)
 }
 
 fn has_header(name: &str) -> bool {
@@ -120,5 +132,18 @@ mod tests {
     #[test]
     fn the_version_is_the_first_line() {
         assert!(version("sh").is_err() || version("ls").unwrap().contains("ls"));
+    }
+
+    #[test]
+    fn a_program_is_asked_once() {
+        use std::os::unix::fs::PermissionsExt;
+        let dir = tempfile::tempdir().unwrap();
+        let program = dir.path().join("asked");
+        let script = "#!/bin/sh\necho x >> \"$0.log\"\necho asked 1.0\n";
+        std::fs::write(&program, script).unwrap();
+        std::fs::set_permissions(&program, PermissionsExt::from_mode(0o755)).unwrap();
+        assert_eq!(version(&program).unwrap(), "asked 1.0");
+        assert_eq!(version(&program).unwrap(), "asked 1.0");
+        assert_eq!(std::fs::read_to_string(dir.path().join("asked.log")).unwrap(), "x\n");
     }
 }

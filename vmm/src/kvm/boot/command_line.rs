@@ -4,6 +4,7 @@
 //! |---|---|---|
 //! | `earlycon=uart8250,mmio32,0xd0100000` | `earlycon` or `earlyprintk` is given | output from the first moment, and at about 170 bytes an exit instead of two exits a byte |
 //! | `console=hvc0` | `console` is given | one exit a line; takes over from the early console where that left off |
+//! | `pci=off` | `pci` is given | there is no PCI, and no table can say so: looking for it takes 225 port accesses, each an exit |
 //!
 //! Nothing else is needed: the ACPI tables say what is not there (PIT, VGA, CMOS clock, keyboard
 //! controller), and kvmclock tells the frequency of the TSC.
@@ -53,6 +54,9 @@ fn with_defaults(given: &str) -> String {
     if !has(given, &["console"]) {
         line += "console=hvc0 ";
     }
+    if !has(given, &["pci"]) {
+        line += "pci=off ";
+    }
     // What is given comes last, so that it wins, and so that arguments to init behind a "--" stay so.
     line + given.trim()
 }
@@ -77,12 +81,20 @@ mod tests {
     #[test]
     fn both_consoles_are_set_where_none_is_given() {
         let line = line("quiet -- console=x");
-        assert!(line.starts_with("earlycon=uart8250,mmio32,0xd0100000 console=hvc0 quiet"));
+        assert!(line.starts_with("earlycon=uart8250,mmio32,0xd0100000 console=hvc0 pci=off quiet"));
+    }
+
+    #[test]
+    fn pci_is_looked_for_where_that_is_asked_for() {
+        assert!(!line("pci=realloc").contains("pci=off"));
     }
 
     #[test]
     fn a_console_that_is_given_stays_the_only_one() {
-        assert_eq!(line("console=ttyS0 earlyprintk=ttyS0"), "console=ttyS0 earlyprintk=ttyS0");
+        assert_eq!(
+            line("console=ttyS0 earlyprintk=ttyS0"),
+            "pci=off console=ttyS0 earlyprintk=ttyS0"
+        );
         assert!(!line("console=ttyS0").contains("hvc0"));
         assert!(line("consoleblank=0").contains("hvc0"));
     }

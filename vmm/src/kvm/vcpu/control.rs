@@ -1,5 +1,6 @@
 //! Run, pause, stop: what the processors are ordered to do, and how far they have got.
 
+use std::io;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -33,8 +34,16 @@ enum Order {
 struct State {
     order: Order,
     places: Vec<Place>,
-    /// Whether a processor stays parked although the others run.
+    /// Whether a processor stays parked although the others run, for a debugger.
     held: Vec<bool>,
+    /// Whether a processor is suspended, whatever the others are ordered to do.
+    suspended: Vec<bool>,
+}
+
+impl State {
+    fn may_run(&self, cpu: usize) -> bool {
+        matches!(self.order, Order::Run) && !self.held[cpu] && !self.suspended[cpu]
+    }
 }
 
 /// The orders of a machine's processors.
@@ -42,24 +51,28 @@ struct State {
 pub(crate) struct Control {
     state: Mutex<State>,
     changed: Condvar,
-    /// Whether the order is [`Order::Run`], for a look without the lock.
-    run: AtomicBool,
+    /// Whether each processor may run, for a look without the lock.
+    run: Vec<AtomicBool>,
 }
 
 impl Control {
     /// `cpus` processors that are to run.
     pub(crate) fn new(cpus: u8) -> Self {
-        let places = vec![Place::Coming; cpus.into()];
-        Self {
-            state: Mutex::new(State { order: Order::Run, places, held: vec![false; cpus.into()] }),
-            changed: Condvar::new(),
-            run: AtomicBool::new(true),
-        }
+        let cpus = usize::from(cpus);
+        let (held, suspended) = (vec![false; cpus], vec![false; cpus]);
+        let state = State { order: Order::Run, places: vec![Place::Coming; cpus], held, suspended };
+        let run = (0..cpus).map(|_| AtomicBool::new(true)).collect();
+        Self { state: Mutex::new(state), changed: Condvar::new(), run }
     }
 
-    /// Whether a processor may enter the guest, as of now.
-    pub(super) fn may_run(&self) -> bool {
-        self.run.load(Ordering::SeqCst)
+    /// Number of processors.
+    pub(crate) fn cpus(&self) -> usize {
+        self.run.len()
+    }
+
+    /// Whether processor `cpu` may enter the guest, as of now.
+    pub(super) fn may_run(&self, cpu: usize) -> bool {
+        self.run[cpu].load(Ordering::SeqCst)
     }
 
     /// Processor `cpu` asks to run, on `thread`: waits while it is to pause. Tells whether it may.
@@ -67,11 +80,11 @@ impl Control {
         let mut state = self.lock();
         loop {
             match state.order {
-                Order::Run if !state.held[cpu] => {
+                Order::Stop { .. } => return false,
+                _ if state.may_run(cpu) => {
                     state.places[cpu] = Place::Running(thread);
                     return true;
                 }
-                Order::Stop { .. } => return false,
                 Order::Run | Order::Pause => {
                     state.places[cpu] = Place::Parked;
                     self.changed.notify_all();
@@ -118,6 +131,48 @@ impl Control {
         });
     }
 
+    /// Orders processor `cpu`, and no other, out of the guest until [`Control::release`], and waits until it is.
+    ///
+    /// # Errors
+    /// When there is no such processor any more, or it does not leave within `patience`; it may run on then.
+    pub(crate) fn suspend(&self, cpu: usize, patience: Duration) -> io::Result<()> {
+        let mut state = self.lock();
+        if state.places.get(cpu).is_none_or(|place| *place == Place::Ended) {
+            return Err(io::Error::new(
+                io::ErrorKind::NotFound,
+                format!("vCPU {cpu} does not run"),
+            ));
+        }
+        state.suspended[cpu] = true;
+        self.note_who_may_run(&state);
+        if let Place::Running(thread) = state.places[cpu] {
+            kick::kick(thread);
+        }
+        let is_in = |state: &mut State| {
+            matches!(state.places[cpu], Place::Running(_) | Place::Coming)
+                && !matches!(state.order, Order::Stop { .. })
+        };
+        let waited = self.changed.wait_timeout_while(state, patience, is_in);
+        let (mut state, timeout) = waited.unwrap_or_else(PoisonError::into_inner);
+        if timeout.timed_out() {
+            state.suspended[cpu] = false;
+            self.note_who_may_run(&state);
+            let words = format!("vCPU {cpu} does not leave the guest");
+            return Err(io::Error::new(io::ErrorKind::TimedOut, words));
+        }
+        Ok(())
+    }
+
+    /// Lets processor `cpu`, which was suspended, do as it is ordered again.
+    pub(crate) fn release(&self, cpu: usize) {
+        let mut state = self.lock();
+        if let Some(suspended) = state.suspended.get_mut(cpu) {
+            *suspended = false;
+        }
+        self.note_who_may_run(&state);
+        self.changed.notify_all();
+    }
+
     /// Waits until no processor runs; gives one that still does after `patience`.
     pub(crate) fn settle(&self, patience: Duration) -> Result<(), usize> {
         let state = self.lock();
@@ -159,14 +214,20 @@ impl Control {
     fn order(&self, change: impl FnOnce(&Order) -> Option<Order>) {
         let mut state = self.lock();
         let Some(order) = change(&state.order) else { return };
-        self.run.store(matches!(order, Order::Run), Ordering::SeqCst);
         state.order = order;
+        self.note_who_may_run(&state);
         for place in &state.places {
             if let Place::Running(thread) = place {
                 kick::kick(*thread);
             }
         }
         self.changed.notify_all();
+    }
+
+    fn note_who_may_run(&self, state: &State) {
+        for (cpu, run) in self.run.iter().enumerate() {
+            run.store(state.may_run(cpu), Ordering::SeqCst);
+        }
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -207,10 +268,10 @@ mod tests {
             move || control.ask_to_run(0, NOBODY)
         });
         control.settle(LONG).unwrap();
-        assert!(control.is_paused() && !control.may_run());
+        assert!(control.is_paused() && !control.may_run(0));
         control.resume_if(|_| true);
         assert!(processor.join().unwrap());
-        assert!(control.may_run());
+        assert!(control.may_run(0));
     }
 
     #[test]
@@ -256,6 +317,43 @@ mod tests {
         control.pause();
         control.resume_if(|_| true);
         assert!(first.join().unwrap());
+    }
+
+    #[test]
+    fn a_suspended_processor_waits_although_all_are_ordered_to_run_and_another_does_not() {
+        let control = Arc::new(Control::new(2));
+        assert!(control.ask_to_run(0, NOBODY));
+        let ask = {
+            let control = Arc::clone(&control);
+            move || control.ask_to_run(1, NOBODY)
+        };
+        let suspended = thread::spawn({
+            let control = Arc::clone(&control);
+            move || control.suspend(1, LONG)
+        });
+        while control.may_run(1) {
+            thread::yield_now();
+        }
+        let second = thread::spawn(ask);
+        suspended.join().unwrap().unwrap();
+        control.pause();
+        control.resume_if(|_| true);
+        assert!(control.may_run(0) && !control.may_run(1) && !second.is_finished());
+        control.release(1);
+        assert!(second.join().unwrap() && control.may_run(1));
+    }
+
+    #[test]
+    fn a_processor_that_does_not_leave_the_guest_is_not_suspended_and_one_that_ended_is_not_there()
+    {
+        let control = Control::new(1);
+        assert!(control.ask_to_run(0, NOBODY));
+        assert_eq!(control.suspend(0, SHORT).unwrap_err().kind(), io::ErrorKind::TimedOut);
+        assert!(control.may_run(0));
+        control.end(0);
+        for cpu in [0, 1] {
+            assert_eq!(control.suspend(cpu, LONG).unwrap_err().kind(), io::ErrorKind::NotFound);
+        }
     }
 
     #[test]

@@ -55,7 +55,7 @@ fn run(processor: &mut Processor, shared: &Shared) {
     loop {
         // In this order, or a kick could be lost between the two.
         processor.clear_kick();
-        if !shared.control.may_run() {
+        if !shared.control.may_run(processor.number().into()) {
             return finish(processor, shared);
         }
         turn(processor, shared);

@@ -10,6 +10,7 @@ pub(super) use device_tree::prepare as prepare_device_tree;
 use std::fmt;
 
 use super::Accel;
+use super::execution::Execution;
 use crate::Model;
 
 /// How QEMU is asked for a machine.
@@ -36,18 +37,18 @@ pub(super) enum Control {
 }
 
 /// The board of `model`, for a guest with a working KVM of its own or without.
-pub(super) fn board(model: Model, accel: Accel, nested: bool) -> Board {
-    match model {
+pub(super) fn board(model: Model, accel: Accel, nested: bool, execution: Execution<'_>) -> Board {
+    let board = match model {
         Model::Pc => q35::board(accel, nested),
         Model::Virt => virt::board(),
         Model::Raspi3b => raspi::board("raspi3b"),
         Model::Raspi4b => raspi::board("raspi4b"),
+    };
+    match execution {
+        Execution::Free => board,
+        // Of what carries bytes, QEMU's log has serial lines only.
+        _ => Board { control: Control::SecondUart, ..board },
     }
-}
-
-/// What carries the control channel of `model`.
-pub(super) fn control_of(model: Model) -> Control {
-    board(model, Accel::Tcg, false).control
 }
 
 /// Where RAM begins (QEMU's hw/arm/virt.c; PCs and Raspberry Pis have it at 0).
