@@ -41,7 +41,8 @@ fn a_run_that_is_killed_leaves_what_had_finished_and_says_that_it_is_incomplete(
     let bench = Bench::with("a", CLEAN);
     bench.scenario("b", "machine: { cpus: 1, memory: 256MiB }\nsteps:\n  - run: [sleep, '1000']\n    timeout: 1000s\n");
     let mut command = bench.command();
-    command.args(["--jobs", "1"]);
+    // Room for both: which of them begins first is not promised.
+    command.args(["--jobs", "2"]);
     let mut harness = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
     let journal = bench.run_dir().join("results.jsonl");
     let finished = || fs::read_to_string(&journal).is_ok_and(|text| text.lines().count() == 2);
