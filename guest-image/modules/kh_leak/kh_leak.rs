@@ -2,7 +2,7 @@
 
 //! Loses objects of a slab cache of its own, as many as it is told, and keeps others.
 
-use core::ptr::{NonNull, null_mut};
+use core::ptr::NonNull;
 use kernel::bindings;
 use kernel::c_str;
 use kernel::ffi::c_void;
@@ -52,12 +52,11 @@ impl Cache {
     }
 
     fn allocate(&self) -> Result<NonNull<c_void>> {
-        let flags = bindings::GFP_KERNEL;
+        // Nothing in an object may look like a pointer: where the allocator had a list of free objects, in the middle
+        // of each, there would be one to the next.
+        let flags = bindings::GFP_KERNEL | bindings::__GFP_ZERO;
         // SAFETY: the cache is live.
         let object = unsafe { bindings::kmem_cache_alloc_noprof(self.0.as_ptr(), flags) };
-        let object = NonNull::new(object).ok_or(ENOMEM)?;
-        // SAFETY: the object is ours, and larger than a pointer. Nothing in it may look like one.
-        unsafe { object.cast::<*mut c_void>().as_ptr().write(null_mut()) };
-        Ok(object)
+        NonNull::new(object).ok_or(ENOMEM)
     }
 }
