@@ -10,6 +10,7 @@ mod maple;
 mod module_types;
 mod modules;
 mod page;
+mod page_array;
 mod per_cpu;
 mod tree;
 
@@ -18,3 +19,4 @@ pub use attach::Kernel;
 pub use error::Error;
 pub use list::{Broke, Walk};
 pub use modules::LoadedModule;
+pub use page_array::PageArray;

@@ -40,11 +40,8 @@ impl Kernel {
         }
     }
 
-    /// Address of the `struct page` of page frame 0; on aarch64 of where it would be.
-    ///
-    /// # Errors
-    /// When the kernel's variable cannot be read, or VMCOREINFO does not say.
-    pub fn page_array(&self) -> Result<u64, Error> {
+    /// Address of the `struct page` of page frame 0, where the array is in one piece; on aarch64 of where it would be.
+    pub(super) fn vmemmap(&self) -> Result<u64, Error> {
         match self.dump().arch {
             Arch::X86_64 => self.x86_base("vmemmap_base", X86_VMEMMAP),
             Arch::Aarch64 => {

@@ -148,7 +148,8 @@ impl Kernel {
 
     fn find_slabs(&self, fields: &SlabFields) -> Result<Vec<Found>, Error> {
         let page_size = self.page_size();
-        let (array, size) = (self.page_array()?, self.size_of("page")?.max(1));
+        let array = self.page_array()?;
+        let size = array.size();
         let offset = self.page_offset()?;
         // Descriptors are read by the page; the array has holes where RAM has.
         let batch = (page_size / size).max(1);
@@ -157,8 +158,8 @@ impl Kernel {
         for range in self.dump().memory.ranges() {
             let mut frame = range.start / page_size / batch * batch;
             while frame < range.end / page_size {
-                let at = array.wrapping_add(frame.wrapping_mul(size));
-                if self.space().read(at, &mut bytes).is_ok() {
+                let at = array.descriptor(frame);
+                if at.is_some_and(|at| self.space().read(at, &mut bytes).is_ok()) {
                     let pages = (frame..).zip(bytes.chunks_exact(crate::bytes::index(size)));
                     found.extend(pages.filter_map(|(frame, page)| {
                         let address = offset.wrapping_add(frame * page_size);

@@ -143,14 +143,14 @@ impl Kernel {
 
     /// Physical memory that the buddy allocator has free, ascending.
     pub(super) fn free_memory(&self) -> Result<Vec<Range<u64>>, Error> {
-        let (array, size) = (self.page_array()?, self.size_of("page")?.max(1));
+        let array = self.page_array()?;
         let page_size = self.page_size();
         let mut free = Vec::new();
         for zone in self.zones()?.items {
             for list in self.free_lists(zone.address.0)? {
-                free.extend(list.pages.items.into_iter().map(|page| {
-                    let start = (page.wrapping_sub(array) / size).wrapping_mul(page_size);
-                    start..start.saturating_add(page_size << list.order)
+                free.extend(list.pages.items.into_iter().filter_map(|page| {
+                    let start = array.frame(page)?.wrapping_mul(page_size);
+                    Some(start..start.saturating_add(page_size << list.order))
                 }));
             }
         }
