@@ -18,6 +18,9 @@ use super::interrupt;
 use super::limits::Limits;
 use crate::memory::{Memory, Place, Recorder};
 
+// The machine counts what the agent acknowledges, and knows no more of its protocol.
+const _: () = assert!(vmm::ACKNOWLEDGED == agent_protocol::RECEIVED);
+
 /// How often a wait looks whether Ctrl-C was pressed.
 const TICK: Duration = Duration::from_millis(50);
 

@@ -2,7 +2,6 @@
 //! file later changes a guest.
 
 use std::fs::File;
-use std::os::unix::fs::FileTypeExt;
 use std::path::{Path, PathBuf};
 
 use inspect::dump::Manifest;
@@ -89,10 +88,10 @@ fn memory(dir: &Path, manifest: &Manifest, to: &File) -> Result<String, SavedBoo
     Ok(sha256)
 }
 
-/// A FIFO would have to be waited for.
+/// Opens a regular file: a FIFO would have to be waited for.
 fn open(path: &Path) -> Result<File, SavedBootError> {
     let kind = std::fs::metadata(path).map_err(failed(path))?.file_type();
-    if kind.is_fifo() || !kind.is_file() {
+    if !kind.is_file() {
         let how = "it is no file".to_owned();
         return Err(SavedBootError::Damaged { path: path.to_owned(), how });
     }

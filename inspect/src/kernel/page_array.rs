@@ -83,13 +83,24 @@ impl Kernel {
             let map = self.space().u64(at).ok()?;
             (root != 0 && map != 0).then_some(map & !FLAGS)
         };
-        Some(((1 << bits) / self.page_size(), (0..count).map(base).collect()))
+        Some((frames_of(bits, self.page_size()), (0..count).map(base).collect()))
     }
+}
+
+/// Frames of a section of `1 << bits` bytes: one at least, since a damaged VMCOREINFO may claim pages that are larger.
+fn frames_of(bits: i64, page_size: u64) -> u64 {
+    ((1 << bits) / page_size).max(1)
 }
 
 #[cfg(test)]
 mod tests {
-    use super::PageArray;
+    use super::{PageArray, frames_of};
+
+    #[test]
+    fn a_section_has_a_frame_even_where_pages_are_said_to_be_larger() {
+        assert_eq!(frames_of(27, 4096), 32768);
+        assert_eq!(frames_of(27, 1 << 63), 1);
+    }
 
     #[test]
     fn each_section_has_an_array_of_its_own_and_holes_have_none() {
