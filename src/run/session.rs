@@ -46,7 +46,7 @@ pub struct Session {
     ended: bool,
     panicked: Option<Instant>,
     agent_spoke: bool,
-    asked_for_sign: Option<Instant>,
+    asked_for_sign: Instant,
     recorder: Recorder,
     debugger: Option<Debugger>,
     /// What the guest printed.
@@ -92,7 +92,7 @@ impl Session {
             ended: false,
             panicked: None,
             agent_spoke: false,
-            asked_for_sign: None,
+            asked_for_sign: now,
             recorder,
             debugger: None,
             console,
@@ -247,9 +247,9 @@ impl Session {
     /// A step may be silent for long and well: the guest is asked for a sign of life in time, so that
     /// the quiet limit means a guest that does not answer.
     fn keep_alive(&mut self) {
-        let asked = self.asked_for_sign.is_some_and(|at| at >= self.last_sign);
-        if self.agent_spoke && !asked && self.last_sign.elapsed() > self.limits.quiet / 2 {
-            self.asked_for_sign = Some(Instant::now());
+        let last = self.last_sign.max(self.asked_for_sign);
+        if self.agent_spoke && last.elapsed() > self.limits.sign {
+            self.asked_for_sign = Instant::now();
             self.request(None, Op::Ping);
         }
     }

@@ -156,7 +156,7 @@ fn observe(
     let recorder = Recorder::new(dir.to_owned(), config.cpus, config.cmdline, options.keep.clone())
         .with_layout(layout);
     let _live = Live::announce(dir, &*machine, layout);
-    let mut limits = Limits::new(&scenario.timeout, options.scale(&scenario.machine));
+    let mut limits = Limits::of(&scenario, options.scale(&scenario.machine));
     let debugger = options.debug.as_ref().map(|debug| debug.of_guest(dir, symbols(test)));
     if debugger.is_some() {
         limits.lift();

@@ -145,7 +145,7 @@ impl<'a> Templates<'a> {
         let config = config(test, &spec, self.options, &dir)?;
         let console = Console::create(&dir.join("console.log")).map_err(words)?;
         let scenario = &test.loaded.scenario;
-        let limits = Limits::new(&scenario.timeout, self.options.scale(&scenario.machine));
+        let limits = Limits::of(scenario, self.options.scale(&scenario.machine));
         let slot = self.slots.take(&scenario.machine);
         let started = Instant::now();
         let (machine, events) = boot(test, &config, self.options)?;
