@@ -297,9 +297,7 @@ fn carry_out(args: &Args, global: &Global) -> Result<Exit, Failure> {
         results,
     };
     let record = Record::create(&dir, args.files.journals(), &document(Vec::new()));
-    let keep = |result: &TestResult, all: &dyn Fn() -> Vec<TestResult>| {
-        record.keep(result, || document(all()));
-    };
+    let keep = |index: usize, results: &mut Vec<TestResult>| record.keep(index, results, document);
     let (ran, mut results) = run_all(&tests, until, &options, &dir, &terminal, &keep);
     // A recording is made to explain a failure, and a canary is slow to record.
     if !args.no_canary && !args.record {

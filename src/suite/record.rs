@@ -5,6 +5,7 @@
 
 use std::fs::{self, File};
 use std::io::{self, BufWriter, Write};
+use std::mem;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
@@ -49,12 +50,20 @@ impl Record {
         record
     }
 
-    /// Takes one more result: into the journal at once, into the document when it is time.
-    pub fn keep(&self, result: &TestResult, document: impl FnOnce() -> Document) {
-        self.event(&Event::Result(result));
+    /// Takes the result at `index`: into the journal at once, into the document of all `results` when it is time, which
+    /// has them meanwhile.
+    pub fn keep(
+        &self,
+        index: usize,
+        results: &mut Vec<TestResult>,
+        document: impl FnOnce(Vec<TestResult>) -> Document,
+    ) {
+        self.event(&Event::Result(&results[index]));
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         if Instant::now() >= state.next_write {
-            let took = self.write(&document());
+            let document = document(mem::take(results));
+            let took = self.write(&document);
+            *results = document.results;
             state.next_write = Instant::now() + took * SHARE_OF_TIME;
         }
     }

@@ -71,8 +71,25 @@ impl Options {
     }
 }
 
-/// Told of each result at once, and how to get all so far.
-pub type Keep<'a> = &'a (dyn Fn(&TestResult, &dyn Fn() -> Vec<TestResult>) + Sync);
+/// Told of each result at once: its index among all so far, which are lent.
+pub type Keep<'a> = &'a (dyn Fn(usize, &mut Vec<TestResult>) + Sync);
+
+/// Results so far, in the order of their places.
+#[derive(Default)]
+struct Done {
+    places: Vec<usize>,
+    results: Vec<TestResult>,
+}
+
+impl Done {
+    /// Takes one more, and gives its index.
+    fn insert(&mut self, place: usize, result: TestResult) -> usize {
+        let at = self.places.partition_point(|before| *before < place);
+        self.places.insert(at, place);
+        self.results.insert(at, result);
+        at
+    }
+}
 
 /// Runs all tests, round after round `until` it is time to end, and gives those that have a result, and their
 /// results, in the order of the plan. After an interrupt no test is begun, and those that were running have
@@ -91,7 +108,7 @@ pub fn run_all(
     let order = options.durations.order(&ids, |index| templates.is_led_by(&tests[index]));
     let rounds = Rounds::new(order, until);
     let started = Instant::now();
-    let results: Mutex<Vec<(usize, TestResult)>> = Mutex::default();
+    let done: Mutex<Done> = Mutex::default();
     let work = &|worker: u32| {
         let bench = Bench { templates: &templates, slots: &slots, options, worker };
         let may_begin = || !interrupted() && rounds.may_begin(started.elapsed());
@@ -104,11 +121,9 @@ pub fn run_all(
                 rounds.note_failure();
             }
             terminal.test_finished(&result);
-            let mut results = results.lock().unwrap_or_else(PoisonError::into_inner);
-            let at = results.partition_point(|(before, _)| *before < turn.place);
-            results.insert(at, (turn.place, result));
-            let all = || results.iter().map(|(_, result)| result.clone()).collect();
-            keep(&results[at].1, &all);
+            let mut done = done.lock().unwrap_or_else(PoisonError::into_inner);
+            let at = done.insert(turn.place, result);
+            keep(at, &mut done.results);
         }
     };
     thread::scope(|scope| {
@@ -117,9 +132,13 @@ pub fn run_all(
             scope.spawn(move || work(worker));
         }
     });
-    let results = results.into_inner().unwrap_or_else(PoisonError::into_inner);
+    let Done { places, results } = done.into_inner().unwrap_or_else(PoisonError::into_inner);
     let ran = |place| rounds.turn(place).map(|turn| tests[turn.test].again(turn.round));
-    results.into_iter().filter_map(|(place, result)| Some((ran(place)?, result))).unzip()
+    places
+        .into_iter()
+        .zip(results)
+        .filter_map(|(place, result)| Some((ran(place)?, result)))
+        .unzip()
 }
 
 /// As many as guests run at a time; besides them, as many whose guests are about to end, and one that makes
