@@ -250,7 +250,7 @@ fn deadlock(test: &Test) -> Outcome {
     Ok(())
 }
 
-/// Waits until both threads hold what they took.
+/// Waits until both threads are there, each with what it took.
 fn meet(held: &Atomic<u32>, repair: bool) {
     held.fetch_add(1, Release);
     while held.load(Acquire) < 2 && !repair {
@@ -264,10 +264,13 @@ fn contended(test: &Test) -> Outcome {
     if kharness::cpus() < 2 {
         return skip("it takes two CPUs");
     }
+    let repair = test.repair();
     let (first, own) = (Mutexes::new()?, Mutexes::new()?);
-    let second = if test.repair() { own } else { first.clone() };
+    let second = if repair { own } else { first.clone() };
     let work = |locks: Arc<Mutexes>| {
         move |_: &Control| {
+            // One could be through before the other one runs.
+            meet(&locks.held, repair);
             for _ in 0..module_parameters::rounds.value() {
                 let mut a = locks.a.lock();
                 fsleep(Delta::from_micros(50));
