@@ -6,7 +6,7 @@ use crate::bench::Bench;
 /// In the guest of the guest: 1 MiB of lines that count up, on the control channel and on the console.
 const CONSOLES: &str = r#"
 kernel: debian
-machine: { nested: true, cpus: 2, memory: 2GiB }
+machine: { nested: true, cpus: 1, memory: 2GiB }
 modules: [kvm-amd]
 files: [kharness, { kernel: debian, to: /kernel }]
 timeout: { boot: 5m, step: 5m, quiet: 5m, total: 1h }

@@ -8,7 +8,7 @@ use crate::bench::{Bench, text};
 /// In the guest of the guest: the same tests on copies of a booted guest, and each in one that it boots.
 const COPIES: &str = r#"
 kernel: debian
-machine: { nested: true, cpus: 2, memory: 3GiB }
+machine: { nested: true, cpus: 1, memory: 3GiB }
 modules: [kvm-amd]
 files:
   - kharness

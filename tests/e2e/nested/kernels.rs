@@ -8,7 +8,7 @@ use crate::bench::Bench;
 /// The outer guest of the long test, in which `KERNEL` boots in every cell.
 const OUTER: &str = r#"
 kernel: debian
-machine: { nested: true, cpus: 2, memory: 3GiB }
+machine: { nested: true, cpus: 1, memory: 3GiB }
 modules: [kvm-amd]
 files: [kharness, { kernel: KERNEL, to: /kernel }]
 timeout: { boot: 5m, step: 5m, quiet: 5m, total: 2h }

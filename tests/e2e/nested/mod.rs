@@ -1,6 +1,7 @@
 //! Our own KVM machine under a real KVM: a guest of QEMU's that has one runs scenarios in it.
 //!
-//! `./dev nested TEST [KERNEL]...` runs the long tests of the module `TEST`.
+//! `./dev nested TEST [KERNEL]...` runs the long tests of the module `TEST`, with an optimised command: an emulated
+//! processor takes ten times as long for the other.
 
 mod boots;
 mod consoles;
@@ -8,7 +9,8 @@ mod copies;
 mod kernels;
 mod scenarios;
 
-use std::path::Path;
+use std::env;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use crate::bench::{Bench, KHARNESS, Outcome, text};
@@ -16,12 +18,17 @@ use crate::bench::{Bench, KHARNESS, Outcome, text};
 /// How often the outer guest may die.
 const TRIES: usize = 4;
 
+/// The command that is tested, outside of the outer guest and in it.
+fn program() -> PathBuf {
+    env::var_os("KHARNESS_NESTED_PROGRAM").map_or_else(|| KHARNESS.into(), PathBuf::from)
+}
+
 /// Runs the scenario `path` on the kernel that it names, and gives what its last step printed. An outer guest that dies
 /// says nothing of what runs in it: no program can be at fault for that, and the emulator's SVM now and then is. It is
 /// tried again.
 fn run(bench: &Bench, path: &Path) -> String {
     for number in 1.. {
-        let mut command = Command::new(KHARNESS);
+        let mut command = Command::new(program());
         command.arg("run").arg(path).args(["--json", "--run-dir"]);
         let outcome =
             Outcome::of(bench.in_place(command.arg(bench.path(&format!("run-{number}")))));
