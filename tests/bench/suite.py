@@ -3,8 +3,9 @@
 
 usage: suite.py KHARNESS [ROUNDS]
 
-Prints for each of ROUNDS rounds (default 1), two guests at a time on the kernel `debug`: tests a minute from copies; tests a
-minute with `--no-fork`; and how often a minute virtme-ng (`vng` on PATH, or named by VNG; left out where there is none) boots
+Prints for each of ROUNDS rounds (default 1), on the kernel `debug`, twice as many guests at a time as there are CPUs: tests a
+minute from copies, of the whole suite three times, so that the one boot and the longest test count as they do in longer
+runs; tests a minute with `--no-fork`, of the suite once; and how often a minute virtme-ng (`vng` on PATH, or named by VNG; left out where there is none) boots
 Debian's stock kernel and runs `uname -r` in it, which is less than any of the scenarios does. Both with all scenarios, and without
 those tagged `slow`, which wait for seconds whatever runs them.
 """
@@ -22,10 +23,11 @@ from concurrent.futures import ThreadPoolExecutor
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 BOOTS = 4
+JOBS = str(2 * os.cpu_count())
 
 
 def a_minute(kharness, directory, scenarios, *more):
-    command = [kharness, "run", *scenarios, "-k", "debug", "-j2", "--json", "--no-canary", "--run-dir", directory, *more]
+    command = [kharness, "run", *scenarios, "-k", "debug", "-j", JOBS, "--json", "--no-canary", "--run-dir", directory, *more]
     start = time.monotonic()
     ended = subprocess.run(command, capture_output=True, cwd=ROOT, text=True)
     seconds = time.monotonic() - start
@@ -75,7 +77,7 @@ def main():
                 # Once, uncounted: modules are built, and the history knows how long each takes.
                 if number == 0:
                     a_minute(kharness, f"{name}/warm", paths)
-                forked = a_minute(kharness, f"{name}/forked", paths)
+                forked = a_minute(kharness, f"{name}/forked", paths, "--repeat", "3")
                 booted = a_minute(kharness, f"{name}/booted", paths, "--no-fork")
                 line = f"{what}: copied {forked:.0f} a minute, booted {booted:.0f} ({forked / booted:.1f} times)"
                 if vng:

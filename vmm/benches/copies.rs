@@ -191,6 +191,8 @@ fn sizes() {
 fn idle() {
     const COPIES: u32 = 16;
     let template = Template::new(programs::sleep(), MEMORY);
+    // Copies of before are closed on the side.
+    std::thread::sleep(Duration::from_secs(1));
     let before = own_memory();
     let copies: Vec<_> = (0..COPIES).map(|_| template.fork()).collect();
     std::thread::sleep(Duration::from_millis(200));
