@@ -324,13 +324,18 @@ fn hundreds_of_copies_in_a_row_without_a_flake_or_a_leak() {
     let after = |share: usize| {
         let reached = || finished(&bench.run_dir()) >= count * share / 10;
         assert!(wait_until(Duration::from_secs(7200), reached), "{share} tenths");
-        holds(harness.id()).unwrap()
+        // How many guests are about to end differs from moment to moment.
+        let looks = std::iter::repeat_with(|| {
+            std::thread::sleep(Duration::from_millis(50));
+            holds(harness.id()).unwrap()
+        });
+        looks.take(20).min().unwrap()
     };
     let (early, late) = (after(2), after(9));
     assert!(harness.wait().unwrap().success());
     assert!(machines(&bench.run_dir()).is_empty());
     eprintln!("{count} copies: files and KiB {early:?} after a fifth, {late:?} after nine tenths");
-    assert!(late.0 <= early.0 + 16, "files: {early:?}, {late:?}");
+    assert!(late.0 <= early.0, "files: {early:?}, {late:?}");
     // Results of all tests stay in memory, some kilobytes each.
     let grown = late.1.saturating_sub(early.1);
     assert!(grown < 64 * count as u64, "memory: {early:?}, {late:?}");
