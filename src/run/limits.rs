@@ -76,3 +76,21 @@ pub fn scale_of(backend: Backend) -> f64 {
         Backend::QemuTcg => EMULATION,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn limits(machine: &str) -> Limits {
+        let yaml =
+            format!("{{machine: {machine}, timeout: {{quiet: 1m}}, steps: [{{shell: 'true'}}]}}");
+        Limits::of(&crate::scenario::built_in("x", &yaml).unwrap().scenario, 2.0)
+    }
+
+    #[test]
+    fn a_silent_guest_is_asked_in_time_and_one_with_a_kvm_of_its_own_soon() {
+        let (plain, nested) = (limits("{}"), limits("{nested: true}"));
+        assert_eq!((plain.sign, plain.quiet), (Duration::from_secs(60), Duration::from_secs(120)));
+        assert_eq!((nested.sign, nested.quiet), (NUDGE, plain.quiet));
+    }
+}

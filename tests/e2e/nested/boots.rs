@@ -39,18 +39,22 @@ fn boots_in_a_row_all_pass_and_leave_no_thread_no_descriptor_and_no_mebibyte() {
     let told = run(&bench, &bench.scenario("outer", &outer));
     assert_eq!(told.lines().last(), Some(format!("passed {times}").as_str()), "{told}");
     // How many boots are over, and what the process had just then.
-    let looks: Vec<[u64; 4]> = told.lines().filter_map(look).collect();
-    let between =
-        |from: u64, to: u64| looks.iter().filter(move |look| (from..to).contains(&look[0]));
-    let most = |from, to, what: usize| between(from, to).map(|look| look[what]).max().unwrap();
+    let looks = told.lines().filter_map(look).filter(|look| look[0] > 0);
     let times: u64 = times.parse().unwrap();
-    for (name, what, spare) in [("descriptors", 1, 0), ("threads", 2, 0), ("KiB", 3, 1024)] {
-        let (early, late) = (most(1, times / 2, what), most(times / 2, times, what));
+    let (early, late): (Vec<_>, Vec<_>) = looks.partition(|look| look[0] < times / 2);
+    let most = |looks: &[[u64; 4]], what: usize| looks.iter().map(|look| look[what]).max().unwrap();
+    for (name, what) in [("descriptors", 1), ("threads", 2)] {
+        let (early, late) = (most(&early, what), most(&late, what));
         println!(
             "{name}: at most {early} in the first half of {times} boots, {late} in the second"
         );
-        assert!(late <= early + spare, "{name}: {told}");
+        assert!(late <= early, "{name}: {told}");
     }
+    // How much of it is a guest's differs from moment to moment; results of all tests stay, some kilobytes each.
+    let least = |looks: &[[u64; 4]]| looks.iter().map(|look| look[3]).min().unwrap();
+    let (early, late) = (least(&early), least(&late));
+    println!("at least {early} KiB in the first half, {late} in the second");
+    assert!(late <= early + 1024 + 16 * times, "{told}");
 }
 
 fn look(line: &str) -> Option<[u64; 4]> {
