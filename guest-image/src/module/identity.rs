@@ -12,7 +12,7 @@ use super::{ModuleBuildError, support};
 use crate::kernel::Kernel;
 
 /// Raised when modules are built in another way: older ones are then built anew.
-const FORMAT: u32 = 1;
+const FORMAT: u32 = 2;
 
 /// Files of a build tree that are read: they say what is exported and how it is configured.
 const READ: [&str; 3] = [".config", "Module.symvers", "include/generated/utsrelease.h"];
@@ -52,7 +52,8 @@ fn add_kernel(hasher: &mut Sha256, devel: &Path) {
         let metadata = fs::metadata(devel.join(name)).ok();
         let modified = metadata.as_ref().and_then(|file| file.modified().ok());
         let since = modified.and_then(|time| time.duration_since(UNIX_EPOCH).ok());
-        add(hasher, &since.map_or(0, |time| time.as_nanos()).to_le_bytes());
+        // File systems of images keep whole seconds.
+        add(hasher, &since.map_or(0, |time| time.as_secs()).to_le_bytes());
         add(hasher, &metadata.map_or(0, |file| file.len()).to_le_bytes());
     }
 }
