@@ -34,7 +34,7 @@ steps:
         # The outer guest's console tells how far it is.
         - |
           cd PROJECT
-          COMMAND run --backend kvm --kernel KERNEL --no-canary --timeout-scale 10 --jobs 1 --run-dir /tmp/run ARGS 2>&1 |
+          COMMAND run --backend kvm --kernel KERNEL --no-canary --timeout-scale 5 --jobs 1 --run-dir /tmp/run ARGS 2>&1 |
             tee /tmp/told | sed -un 's/^ *\([A-Z]*\) \[[^]]*\] \([^ :]*\).*/\1 \2/p' >/dev/kmsg
           grep -E '^ +[A-Z]+ [[]' /tmp/told
       env: { HOME: HOME_DIR, PATH: "/usr/sbin:/usr/bin:/sbin:/bin" }
