@@ -1,5 +1,6 @@
 //! The kernel command line.
 
+use guest_image::kernel::{Config, Value};
 use vmm::{Backend, Model};
 
 use crate::scenario::model::{Machine, Scenario};
@@ -46,12 +47,24 @@ const EMULATED_PC: [&str; 2] = [
     "tsc=reliable",
 ];
 
-/// The whole command line for `scenario` on `backend`.
-pub fn command_line(scenario: &Scenario, backend: Backend) -> String {
+/// What a kernel with lockdep needs on our own machine: its virtio console allocates memory while it prints, whatever locks
+/// are held, and lockdep says so in the middle of another report. The early console goes on instead.
+const EARLY_CONSOLE_ONLY: [&str; 2] = ["console=ttynull", "keep_bootcon"];
+
+/// Whether a kernel needs that, and can do it. One whose configuration is not known is not asked to.
+fn prints_early_only(config: Option<&Config>) -> bool {
+    let built_in = |config: &Config, symbol| *config.get(symbol) == Value::Yes;
+    config.is_some_and(|config| built_in(config, "PROVE_LOCKING") && built_in(config, "NULL_TTY"))
+}
+
+/// The whole command line for `scenario` on `backend`, of a kernel with this configuration.
+pub fn command_line(scenario: &Scenario, backend: Backend, config: Option<&Config>) -> String {
     let model = scenario.machine.model();
     let mut words = ALWAYS.to_vec();
     if backend != Backend::Kvm {
         words.extend(consoles(model));
+    } else if prints_early_only(config) {
+        words.extend(EARLY_CONSOLE_ONLY);
     }
     if backend == Backend::QemuTcg {
         words.extend(EMULATED);
@@ -85,6 +98,14 @@ mod tests {
         let machine = crate::scenario::built_in("x", yaml).map(|loaded| loaded.scenario.machine);
         let arch = Arch::Aarch64;
         Machine { arch, board: Some(Board::Raspi3b), cpus, memory, ..machine.unwrap() }
+    }
+
+    #[test]
+    fn a_kernel_with_lockdep_prints_without_memory_where_it_can() {
+        let early = |text: &str| prints_early_only(Some(&Config::parse(text)));
+        assert!(early("CONFIG_PROVE_LOCKING=y\nCONFIG_NULL_TTY=y\n"));
+        assert!(!early("CONFIG_PROVE_LOCKING=y\nCONFIG_NULL_TTY=m\n"));
+        assert!(!early("CONFIG_NULL_TTY=y\n") && !prints_early_only(None));
     }
 
     #[test]

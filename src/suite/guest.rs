@@ -86,6 +86,7 @@ pub fn bare_config(test: &Test, options: &Options, dir: &Path) -> Result<Config,
     let unpacked = test.kernel.vmlinux.as_ref().filter(|_| scenario.machine.unpack);
     let debugging = options.debug.as_ref().map_or("", |_| Debugging::CMDLINE);
     let recording = if options.record { Place::CMDLINE } else { "" };
+    let given = command_line(scenario, engine.backend(), test.kernel.config.as_ref());
     let model = scenario.machine.model();
     let fixed = model.fixed();
     let trees = test.kernel.device_trees.as_ref();
@@ -94,7 +95,7 @@ pub fn bare_config(test: &Test, options: &Options, dir: &Path) -> Result<Config,
         device_tree: model.device_tree().and_then(|name| Some(trees?.join(name))),
         kernel: unpacked.unwrap_or(&test.kernel.image).clone(),
         initramfs: Vec::new(),
-        cmdline: [&command_line(scenario, engine.backend()), debugging, recording]
+        cmdline: [&given, debugging, recording]
             .into_iter()
             .filter(|words| !words.is_empty())
             .collect::<Vec<_>>()
