@@ -5,9 +5,9 @@ usage: suite.py KHARNESS [ROUNDS]
 
 Prints for each of ROUNDS rounds (default 1), on the kernel `debug`, twice as many guests at a time as there are CPUs: tests a
 minute from copies, of the whole suite three times, so that the one boot and the longest test count as they do in longer
-runs; tests a minute with `--no-fork`, of the suite once; and how often a minute virtme-ng (`vng` on PATH, or named by VNG; left out where there is none) boots
-Debian's stock kernel and runs `uname -r` in it, which is less than any of the scenarios does. Both with all scenarios, and without
-those tagged `slow`, which wait for seconds whatever runs them.
+runs; tests a minute with `--no-fork`, of the suite once; and how often a minute virtme-ng (`vng` on PATH, or named by VNG; left
+out where there is none) boots Debian's stock kernel, two at a time, and runs `uname -r` in it, which is less than any of the
+scenarios does. Both with all scenarios, and without those tagged `slow`, which wait for seconds whatever runs them.
 """
 
 import glob
